@@ -1,0 +1,78 @@
+"""What every network, objective and teacher has in common. Torch lives here and above.
+
+A `Network` scores batches; an `Objective` turns a batch into losses and owns the model, its
+teachers and everything else a paper's training needs, so that the engine never learns what
+distillation is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from unmask.types import Batch, InputSpec, Losses, Output
+
+# torch.export and DDP walk into registered dataclasses only.
+for _cls in (Batch, Output, Losses):
+    torch.export.register_dataclass(_cls, serialized_type_name=f"unmask.types.{_cls.__name__}")
+
+
+def to_tensors(batch: Batch, device: torch.device | str = "cpu") -> Batch:
+    """Move a batch of numpy arrays (or tensors) to torch tensors on `device`; None stays None."""
+
+    def tensor(value: Any) -> Tensor | None:
+        return None if value is None else torch.as_tensor(value).to(device, non_blocking=True)
+
+    return Batch(frames=tensor(batch.frames), audio=tensor(batch.audio), label=tensor(batch.label))
+
+
+class Network(nn.Module):
+    """A detector: `forward(Batch) -> Output`, positive logit = fake.
+
+    Subclasses set `config` (frozen dataclass) and `input_spec` in their constructor.
+    """
+
+    config: Any
+    input_spec: InputSpec
+    # Where an exact class activation map is at hand, forward puts it in aux["cam"]: (B, h, w).
+    has_activation_map: ClassVar[bool] = False
+
+    def forward(self, batch: Batch) -> Output:
+        """Score clips: frames (B, T, 3, H, W), normalised per input_spec -> logit (B,)."""
+        raise NotImplementedError
+
+
+class Objective(nn.Module):
+    """Model, teachers and losses of one training regime: `forward(Batch) -> Losses`.
+
+    The engine calls `param_groups()` once, `forward` every step and `after_step(step)` after the
+    optimizer; it validates with `model`. Teachers are frozen, in eval mode, outside param_groups.
+    """
+
+    model: Network
+
+    def forward(self, batch: Batch) -> Losses:
+        """Losses of a batch with labels."""
+        raise NotImplementedError
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Parameter groups for the optimizer; default: all of the model's that learn."""
+        return [{"params": list(trainable(self.model))}]
+
+    def after_step(self, step: int) -> None:
+        """React to a finished optimizer step (moving averages, schedules); default: nothing."""
+
+
+def trainable(module: nn.Module) -> Iterator[nn.Parameter]:
+    """Parameters of `module` that receive gradients."""
+    return (p for p in module.parameters() if p.requires_grad)
+
+
+def freeze(module: nn.Module) -> nn.Module:
+    """Make a teacher of a module: eval mode for good, no gradients."""
+    module.eval().requires_grad_(False)
+    module.train = lambda mode=True: module  # a parent's train() must not wake its teachers
+    return module

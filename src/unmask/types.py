@@ -1,0 +1,275 @@
+"""The values that travel between stages. Stages never import one another; they meet here.
+
+    file -video/-> Frame -faces/-> Track -clips/-> Batch -models/-> Output -scoring/-> Verdict
+         -report/-> Report
+
+Frozen dataclasses, except `Batch`, `Output` and `Losses`, which lightning-fabric and torch.export
+rebuild. Nothing here imports torch: a `Batch` holds numpy arrays until `models/base.py` turns them
+into tensors.
+
+Conventions: label 1 = fake; `p_fake` in [0, 1]; `logit` unbounded, positive = fake; images are RGB
+uint8 (H, W, 3); boxes are (x0, y0, x1, y1) in pixels of the upright full-resolution frame; time is
+seconds from the start of the video; `None` means absent, zero never does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]  # (H, W, 3) RGB
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1, pixels of the full frame
+MediaKind = Literal["video", "animation", "image"]
+VerdictName = Literal["fake", "real", "undecided"]
+Unit = Literal["image", "person", "video"]
+Alignment = Literal["box", "dlib", "eyes"]
+View = Literal["face", "frame"]
+
+# Why an answer is what it is. The keys are the public codes of the report's `reasons`.
+REASONS: dict[str, str] = {
+    "above_threshold": "the score is at or above the threshold for fake",
+    "below_threshold": "the score is below the threshold for real",
+    "between_thresholds": "the score lies between the threshold for real and the one for fake",
+    "no_face": "no face was found in the sampled frames",
+    "too_few_faces": "the face is visible in too few of the sampled frames",
+    "face_too_small": "the face is smaller than the detector was measured on",
+    "face_too_blurred": "the face is more blurred than the detector was measured on",
+    "disagreement": "scores of the same face contradict one another from frame to frame",
+    "damaged_file": "the file ends early or has damaged parts; what could be read was scored",
+    "untrained": "the weights are untrained: the scores mean nothing",
+    "uncalibrated": "the detector has no measured thresholds",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoInfo:
+    """What a container says about itself, measured where the container is silent."""
+
+    path: Path
+    kind: MediaKind
+    width_px: int  # upright, after rotation
+    height_px: int
+    fps: Fraction | None  # average rate, exact; None for stills
+    duration_s: float  # 0.0 for stills
+    n_frames: int | None  # as declared; None when the container does not say
+    rotation_deg: int = 0  # clockwise turn that makes the stored picture upright
+    variable_frame_rate: bool = False
+    codec: str = ""
+    pixel_format: str = ""
+    has_audio: bool = False
+    audio_rate_hz: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """One decoded, upright picture and the time the container gives it."""
+
+    t_s: float
+    rgb: Image
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceQuality:
+    """How much a face can tell, measured on the full-resolution crop."""
+
+    size_px: float  # shorter side of the face box
+    sharpness: float  # variance of the Laplacian of the grey face at 112 px; low = blurred
+    yaw: float  # nose offset between the eyes, -1 (turned left) .. 1 (turned right)
+    roll_deg: float  # tilt of the line between the eyes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Face:
+    """One face in one frame, with the pixels around it at full resolution, unresized.
+
+    `crop` holds an integer-pixel cut of the frame, wide enough for every InputSpec; positions stay
+    in frame pixels, and `crop_origin_px` (x, y) says where the cut's first pixel lies.
+    """
+
+    t_s: float
+    box_xyxy_px: Box
+    landmarks_px: NDArray[
+        np.float32
+    ]  # (5, 2): left eye, right eye, nose, mouth left, right (image)
+    confidence: float
+    crop: Image
+    crop_origin_px: tuple[int, int]
+    quality: FaceQuality
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Track:
+    """One person through the sampled frames, in order of time; gaps are simply missing."""
+
+    id: int
+    faces: tuple[Face, ...]
+
+    @property
+    def first_s(self) -> float:
+        """Time of the first sighting."""
+        return self.faces[0].t_s
+
+    @property
+    def last_s(self) -> float:
+        """Time of the last sighting."""
+        return self.faces[-1].t_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioSpec:
+    """Sound a system wants beside its frames: mono, `n_samples` at `rate_hz`, or log-mel of them."""
+
+    rate_hz: int
+    n_samples: int
+    mel_bins: int = 0  # 0 = raw samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """What a system takes in. It travels in the checkpoint; `clips/tensors.py` alone obeys it."""
+
+    size_px: int
+    n_frames: int = 1  # T of a clip; 1 = image system
+    stride: int = 1  # source frames from one frame of a clip to the next
+    alignment: Alignment = "box"
+    margin: float = 0.0  # share of the box side added on every side
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of RGB in [0, 1]
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    view: View = "face"
+    audio: AudioSpec | None = None
+
+
+@dataclass(kw_only=True)
+class Batch:
+    """Model input. Arrays are numpy on the way out of `clips/`, torch tensors inside `models/`."""
+
+    frames: Any  # (B, T, 3, H, W) float32, normalised per InputSpec
+    audio: Any = None  # (B, 1, S) or (B, F, S) float32, or None
+    label: Any = None  # (B,) float32, 1 = fake; None when scanning
+
+    @property
+    def size(self) -> int:
+        """Number of clips, B."""
+        return int(self.frames.shape[0])
+
+
+@dataclass(kw_only=True)
+class Output:
+    """Model output: `logit` (B,) = z_fake - z_real; side outputs by documented name in `aux`."""
+
+    logit: Any
+    aux: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Losses:
+    """What an objective returns: the loss to minimise, its parts for the log, and the logits."""
+
+    total: Any
+    parts: dict[str, Any]
+    logit: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Maps a logit to a probability: p = sigmoid(slope * logit + intercept) (Platt 1999)."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    measured_on: str | None = None  # the data it was fitted on; None = not fitted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """Where `fake` begins and `real` ends, and at what measured cost.
+
+    A rate that was not measured at the unit in question is None, never guessed.
+    """
+
+    fake: float  # p_fake at or above: fake (1 % of reals are at or above it)
+    real: float  # p_fake below: real (5 % of reals are at or above it)
+    unit: Unit  # what one score is when the rates were measured
+    fake_fpr: float | None = None
+    real_fpr: float | None = None
+    measured_on: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipScore:
+    """Calibrated score of one clip (one frame for image systems) of one person."""
+
+    track_id: int
+    t_s: float  # middle of the clip
+    logit: float
+    p_fake: float
+    box_xyxy_px: Box
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackScore:
+    """One person's score with what it was made from."""
+
+    id: int
+    p_fake: float | None  # None = not enough to score
+    verdict: VerdictName
+    reasons: tuple[str, ...]
+    first_s: float
+    last_s: float
+    scores: tuple[ClipScore, ...]
+    face_px: float  # median shorter side of the face
+    sharpness: float  # median, see FaceQuality
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The answer for one file: the most suspicious person decides."""
+
+    verdict: VerdictName
+    p_fake: float | None
+    reasons: tuple[str, ...]
+    tracks: tuple[TrackScore, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """A face worth showing: the pixels the network saw and where its score came from."""
+
+    track_id: int
+    t_s: float
+    p_fake: float
+    view: Image  # the network's own view, size_px square, before normalisation
+    activation: NDArray[np.float32] | None  # (h, w) class activation map, positive = towards fake
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """Which detector answered."""
+
+    name: str
+    sha256: str
+    thresholds: Thresholds | None
+    runtime: str  # e.g. "openvino bf16"
+    trained: bool = True
+    licence: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Report:
+    """Everything said about one file. `report/schema.py` writes it as `unmask.report/1`."""
+
+    input: VideoInfo
+    verdict: VerdictName
+    p_fake: float | None
+    reasons: tuple[str, ...]
+    tracks: tuple[TrackScore, ...]
+    model: ModelInfo
+    timing_s: dict[str, float]  # decode, detect, model, total
+    n_frames_sampled: int
+    n_frames_with_face: int
+    warnings: tuple[str, ...] = ()  # sentences: lost frames, small faces, unmeasured rates
+    evidence: tuple[Evidence, ...] = ()
