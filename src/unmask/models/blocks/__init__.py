@@ -1,1 +1,1 @@
-"""models/blocks."""
+"""Parts that two or more systems share."""
