@@ -1,1 +1,5 @@
-"""clips."""
+"""Tracks -> model inputs: which faces form a clip (`windows`), and their pixels (`tensors`).
+
+Training, evaluation, scanning and exported graphs all come through here, so that what a network
+learned on is what it is asked about.
+"""
