@@ -1,1 +1,71 @@
-"""Detector networks; this package is filled by models/ files, one per system."""
+"""Detectors by name. Importing this package imports no torch; creating a network does."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from unmask.config import build
+from unmask.errors import MissingExtraError, UsageError
+from unmask.models.table import TABLE, Entry
+
+if TYPE_CHECKING:
+    from unmask.models.base import Network, Objective
+
+__all__ = ["create", "create_objective", "entry", "names"]
+
+
+def names() -> tuple[str, ...]:
+    """Names of all networks."""
+    return tuple(TABLE)
+
+
+def entry(name: str) -> Entry:
+    """Table row of a network.
+
+    Raises:
+        UsageError: with the nearest names when there is none.
+    """
+    if name not in TABLE:
+        near = difflib.get_close_matches(name, TABLE, n=3)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "`unmask models` lists them"
+        raise UsageError(f"{name}: there is no network of that name. {hint}")
+    return TABLE[name]
+
+
+def create(name: str, **overrides: Any) -> Network:
+    """Build a network by name with fresh weights; `overrides` are fields of its Config.
+
+    Raises:
+        UsageError: unknown name. ConfigError: unknown or ill-typed override.
+        MissingExtraError: torch is not installed.
+    """
+    row = entry(name)
+    module = _module(row.module)
+    config = build(module.Config, {**row.config, **overrides}, where=f"model {name}")
+    network: Network = getattr(module, row.network)(config)
+    return network
+
+
+def create_objective(name: str, network: Network, **parameters: Any) -> Objective:
+    """Build the training objective of a system ("dtn", "baselines", ...) around a network."""
+    systems = {row.system: row.module for row in TABLE.values()}
+    if name not in systems:
+        raise UsageError(f"{name}: no such objective; there are {', '.join(sorted(systems))}")
+    module = _module(systems[name])
+    config = build(module.LossConfig, parameters, where=f"objective {name}")
+    objective: Objective = module.Objective(network, config)
+    return objective
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("unmask"):
+            raise
+        raise MissingExtraError(
+            f"building a network needs {error.name}, which the scanner alone does not; "
+            "install it with: pip install 'unmask[train]'"
+        ) from error

@@ -58,6 +58,12 @@ class Objective(nn.Module):
         """Losses of a batch with labels."""
         raise NotImplementedError
 
+    def train(self, mode: bool = True) -> Objective:
+        """Switch the model only: teachers stay in eval mode."""
+        self.training = mode
+        self.model.train(mode)
+        return self
+
     def param_groups(self) -> list[dict[str, Any]]:
         """Parameter groups for the optimizer; default: all of the model's that learn."""
         return [{"params": list(trainable(self.model))}]
@@ -72,7 +78,5 @@ def trainable(module: nn.Module) -> Iterator[nn.Parameter]:
 
 
 def freeze(module: nn.Module) -> nn.Module:
-    """Make a teacher of a module: eval mode for good, no gradients."""
-    module.eval().requires_grad_(False)
-    module.train = lambda mode=True: module  # a parent's train() must not wake its teachers
-    return module
+    """Make a teacher of a module: eval mode, no gradients (`Objective.train` leaves it so)."""
+    return module.eval().requires_grad_(False)

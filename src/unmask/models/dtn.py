@@ -6,8 +6,8 @@ Face Forgery Detection' (2024). Fig. 3 = `DTN`; eq. 8-13 = `MixtureOfExperts`; e
 generations) = the recipes `dtn/dsd-*`, joined by `teacher`.
 
 Differs, each a switch in `Config`: (1) eqs 17-19 print per-head projections; the published sizes
-need full-width ones, as in CViT's code; (2) eq. 12 multiplies the gate with X where only X_loc fits;
-(3) a ReLU stands between the two 1x1 convolutions of an expert, which would collapse to one
+need full-width ones, as in CViT's code; (2) eq. 12 multiplies the gate with X where only X_loc
+fits; (3) a ReLU stands between the two 1x1 convolutions of an expert, which would collapse to one
 without it; (4) the noise in the experts is drawn in training only (`noise_at_eval`); (5) where the
 batch norm stands in the MLP is not said: conv-BN-GELU-conv (`mlp="a"`).
 Parameters: 29 945 206; the paper says 29.912 M, which is what thop sees of them: it misses bare
@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from unmask.models import base
 from unmask.models.base import Network, freeze
+from unmask.models.blocks.activation_map import activation_map
 from unmask.models.blocks.attention import AttentionScale, Plug, SelfAttention
 from unmask.models.blocks.vgg import CVIT_GROUPS, Groups, vgg_stack
 from unmask.shapes import check_shape
@@ -119,10 +120,12 @@ AUGMENTATIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
 }
 
 
-def expert(dim: int, hidden: int) -> nn.Sequential:
-    """One expert: sigmoid(W2 relu(W1 x)), (B, dim, H, W) -> (B, 1, H, W) in (0, 1) (eq. 9)."""
-    return nn.Sequential(
-        nn.Conv2d(dim, hidden, 1), nn.ReLU(), nn.Conv2d(hidden, 1, 1), nn.Sigmoid()
+def experts(dim: int, config: Config) -> nn.ModuleList:
+    """Experts sigmoid(W2 relu(W1 x)), each (B, dim, H, W) -> (B, 1, H, W) in (0, 1) (eq. 9)."""
+    hidden = config.expert_hidden
+    return nn.ModuleList(
+        nn.Sequential(nn.Conv2d(dim, hidden, 1), nn.ReLU(), nn.Conv2d(hidden, 1, 1), nn.Sigmoid())
+        for _ in range(config.experts)
     )
 
 
@@ -136,7 +139,7 @@ class MixtureOfExperts(nn.Module):
     def __init__(self, dim: int, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.experts = nn.ModuleList(expert(dim, config.expert_hidden) for _ in range(config.experts))
+        self.experts = experts(dim, config)
         self.scale = AttentionScale(config.experts) if config.moe_mas else None
 
     def forward(self, local: Tensor) -> Tensor:
@@ -155,7 +158,7 @@ class VanillaMixture(nn.Module):
 
     def __init__(self, dim: int, config: Config) -> None:
         super().__init__()
-        self.experts = nn.ModuleList(expert(dim, config.expert_hidden) for _ in range(config.experts))
+        self.experts = experts(dim, config)
         self.gate = nn.Linear(dim, config.experts)
 
     def forward(self, local: Tensor) -> Tensor:
@@ -253,10 +256,7 @@ class DTN(Network):
             x = self.blocks(x + self.position)
         feature = x.mean((2, 3))  # (B, C)
         pair = self.head(feature)
-        towards_fake = self.head.weight[1] - self.head.weight[0]
-        cam = torch.einsum("bchw,c->bhw", x, towards_fake.to(x.dtype))
-        cam = cam + (self.head.bias[1] - self.head.bias[0])
-        aux |= {"pair": pair, "feature": feature, "cam": cam}
+        aux |= {"pair": pair, "feature": feature, "cam": activation_map(x, self.head)}
         return Output(logit=pair[:, 1] - pair[:, 0], aux=aux)
 
 
@@ -275,10 +275,10 @@ def contrastive_centre(
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float, *, t2: bool) -> Tensor:
-    """KL(teacher || student) of class logits (B, 2) softened by a temperature (eq. 4-6), mean over B.
+    """KL(teacher || student) of class logits (B, 2) softened by a temperature, mean over B.
 
-    `t2` multiplies by T^2, without which the term's gradient shrinks with the temperature; eq. 6
-    to the letter is `t2=False`.
+    Eq. 4-6. `t2` multiplies by T^2, without which the term's gradient shrinks with the temperature;
+    eq. 6 to the letter is `t2=False`.
     """
     log_student = F.log_softmax(student / temperature, -1)
     log_teacher = F.log_softmax(teacher / temperature, -1)

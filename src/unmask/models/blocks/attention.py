@@ -86,7 +86,9 @@ class SelfAttention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Attend over tokens (B, N, D) -> (B, N, D)."""
-        q, k, v = rearrange(self.qkv(tokens), "b n (three h d) -> three b h n d", three=3, h=self.heads)
+        q, k, v = rearrange(
+            self.qkv(tokens), "b n (three h d) -> three b h n d", three=3, h=self.heads
+        )
         if self.head_scale is not None:
             q = self.head_scale(q)  # scaling Q_i scales Q_i K_i^T
         if self.explicit or self.remix is not None:

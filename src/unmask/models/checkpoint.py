@@ -1,0 +1,110 @@
+"""The checkpoint folder as the scanner sees it: metadata and hashes, without torch.
+
+A checkpoint is a folder with `checkpoint.json`, `weights.safetensors` (to learn on) and, once
+exported, `model.onnx` (to scan with). No pickle is ever read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from unmask.errors import CheckpointError
+from unmask.types import Calibration, InputSpec, Thresholds
+
+FORMAT = "unmask.checkpoint/1"
+METADATA, WEIGHTS, GRAPH = "checkpoint.json", "weights.safetensors", "model.onnx"
+DEFAULT_MODEL = "default"
+_PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".bin", ".ckpt", ".tar", ".t7"}
+
+
+class Metadata(BaseModel):
+    """Contents of `checkpoint.json`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["unmask.checkpoint/1"]
+    model: str  # name in the table of models
+    config: dict[str, Any]  # of the network's Config
+    input_spec: InputSpec
+    calibration: Calibration | None
+    thresholds: Thresholds | None
+    trained: bool
+    recipe: dict[str, Any] | None  # as resolved, every value
+    data_digest: str | None
+    metrics: dict[str, Any]
+    licence: str
+    version: str  # of unmask
+    sha256: dict[str, str]  # file name -> hash
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A verified checkpoint folder."""
+
+    folder: Path
+    meta: Metadata
+
+    @property
+    def graph(self) -> Path | None:
+        """Exported graph, if there is one."""
+        return self.folder / GRAPH if GRAPH in self.meta.sha256 else None
+
+    @property
+    def weights(self) -> Path | None:
+        """Weights to load into the network, if there are any."""
+        return self.folder / WEIGHTS if WEIGHTS in self.meta.sha256 else None
+
+
+def packaged(name: str) -> Path | None:
+    """Folder of a checkpoint that ships inside the package, or None."""
+    folder = Path(str(files("unmask") / "assets" / "checkpoints" / name))
+    return folder if (folder / METADATA).is_file() else None
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read and verify a checkpoint folder: its format, every key, the hash of every file.
+
+    Raises:
+        CheckpointError: saying which file or key is wrong.
+    """
+    if folder.suffix.lower() in _PICKLE_SUFFIXES:
+        raise CheckpointError(
+            f"{folder}: this is a pickled checkpoint, which can run code when it is opened; unmask "
+            f"reads folders with {METADATA} and {WEIGHTS} only. Convert it where you trust it: "
+            "safetensors.torch.save_file(state_dict, 'weights.safetensors')"
+        )
+    path = folder / METADATA
+    if not path.is_file():
+        raise CheckpointError(f"{folder}: no {METADATA} here, so this is not a checkpoint folder")
+    try:
+        meta = Metadata.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()[:3]
+        )
+        raise CheckpointError(f"{path}: {problems}. Expected format {FORMAT}") from error
+    for name, wanted in meta.sha256.items():
+        _verify(folder / name, wanted)
+    return Checkpoint(folder=folder, meta=meta)
+
+
+def _verify(file: Path, wanted: str) -> None:
+    if not file.is_file():
+        raise CheckpointError(f"{file}: missing, though {METADATA} lists it; copy the whole folder")
+    if sha256(file) != wanted:
+        raise CheckpointError(
+            f"{file}: its contents do not match the hash in {METADATA}; the file was changed or "
+            "damaged. Get the checkpoint again"
+        )
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of a file as hex digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,131 @@
+"""Networks to checkpoint folders and back: safetensors and JSON, never pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from unmask import __version__
+from unmask.errors import CheckpointError, OutputError
+from unmask.models import create
+from unmask.models.base import Network
+from unmask.models.checkpoint import (
+    FORMAT,
+    GRAPH,
+    METADATA,
+    WEIGHTS,
+    Checkpoint,
+    Metadata,
+    read_checkpoint,
+    sha256,
+)
+from unmask.models.export import export_onnx
+from unmask.types import Calibration, Thresholds
+
+
+def save_checkpoint(
+    folder: Path,
+    network: Network,
+    *,
+    name: str,
+    trained: bool = True,
+    calibration: Calibration | None = None,
+    thresholds: Thresholds | None = None,
+    recipe: dict[str, Any] | None = None,
+    data_digest: str | None = None,
+    metrics: dict[str, Any] | None = None,
+    licence: str = "",
+) -> None:
+    """Write weights and metadata; each file is complete before it takes its name.
+
+    Metadata goes last, so that an interrupted save leaves the old checkpoint readable or a hash
+    that does not match, never a wrong score.
+    """
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / (WEIGHTS + ".part")
+        save_file(state, part)
+        part.replace(folder / WEIGHTS)
+        (folder / GRAPH).unlink(missing_ok=True)  # a graph of other weights must not survive
+        meta = Metadata(
+            format=FORMAT,
+            model=name,
+            config=asdict(network.config),
+            input_spec=network.input_spec,
+            calibration=calibration,
+            thresholds=thresholds,
+            trained=trained,
+            recipe=recipe,
+            data_digest=data_digest,
+            metrics=metrics or {},
+            licence=licence,
+            version=__version__,
+            sha256={WEIGHTS: sha256(folder / WEIGHTS)},
+        )
+        write_metadata(folder, meta)
+    except OSError as error:
+        raise OutputError(f"{folder}: the checkpoint could not be written: {error}") from error
+
+
+def write_metadata(folder: Path, meta: Metadata) -> None:
+    """Write `checkpoint.json` in one move."""
+    part = folder / (METADATA + ".part")
+    part.write_text(json.dumps(meta.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+    part.replace(folder / METADATA)
+
+
+def load_network(checkpoint: Checkpoint) -> Network:
+    """Rebuild the network of a checkpoint with its weights, in eval mode.
+
+    Raises:
+        CheckpointError: weights absent, unreadable, or not those of the network.
+    """
+    if checkpoint.weights is None:
+        raise CheckpointError(f"{checkpoint.folder}: has a graph to scan with but no {WEIGHTS}")
+    network = create(checkpoint.meta.model, **checkpoint.meta.config)
+    network.input_spec = checkpoint.meta.input_spec
+    load_weights(network, checkpoint.weights)
+    return network.eval()
+
+
+def load_weights(network: torch.nn.Module, file: Path) -> None:
+    """Load a safetensors file whose keys and shapes equal the network's exactly.
+
+    Raises:
+        CheckpointError: naming the first keys that are missing, unexpected or of another shape.
+    """
+    try:
+        state = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{file}: not a readable safetensors file: {error}") from error
+    own = network.state_dict()
+    problems = [f"missing {key}" for key in own if key not in state]
+    problems += [f"unexpected {key}" for key in state if key not in own]
+    problems += [
+        f"{key} is {tuple(state[key].shape)}, not {tuple(own[key].shape)}"
+        for key in own
+        if key in state and own[key].shape != state[key].shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise CheckpointError(f"{file}: {'; '.join(problems[:3])}{more}")
+    network.load_state_dict(state)
+
+
+def add_graph(folder: Path) -> Checkpoint:
+    """Export a checkpoint's network to `model.onnx` beside its weights and record the hash."""
+    checkpoint = read_checkpoint(folder)
+    part = folder / (GRAPH + ".part")
+    export_onnx(load_network(checkpoint), part)
+    part.replace(folder / GRAPH)
+    hashes = {**checkpoint.meta.sha256, GRAPH: sha256(folder / GRAPH)}
+    meta = checkpoint.meta.model_copy(update={"sha256": hashes})
+    write_metadata(folder, meta)
+    return replace(checkpoint, meta=meta)
