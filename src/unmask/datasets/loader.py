@@ -1,0 +1,76 @@
+"""Samples -> batches, in an order that is a function of (seed, epoch) alone.
+
+Threads make whole batches ahead of time: decoding and OpenCV release Python's lock, nothing is
+copied between processes, and batches leave in order however many threads there are. Views are
+stacked as uint8 and normalised once per batch, by the same function a scan uses.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+
+from unmask.clips.tensors import normalise
+from unmask.datasets.samples import Samples, seeded
+from unmask.types import Batch
+
+
+def n_batches(samples: Samples, batch_size: int) -> int:
+    """Return how many full batches an epoch has; what is left over is not learned from."""
+    return len(samples) // batch_size
+
+
+def batches(
+    samples: Samples,
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    start_batch: int = 0,
+    workers: int = 0,
+) -> Iterator[Batch]:
+    """Yield one shuffled epoch in full batches with labels, from `start_batch` on.
+
+    The stream from (epoch, start_batch) on is the one an uninterrupted epoch would have shown.
+    """
+    order = seeded("order", seed, epoch).permutation(len(samples))
+    full = order[: n_batches(samples, batch_size) * batch_size].reshape(-1, batch_size)
+    return _in_order(samples, full[start_batch:].tolist(), epoch, workers)
+
+
+def ordered(samples: Samples, batch_size: int, *, workers: int = 0) -> Iterator[Batch]:
+    """Yield all samples once, in order; the last batch may be smaller."""
+    indices = range(len(samples))
+    chunks = [indices[i : i + batch_size] for i in range(0, len(samples), batch_size)]
+    return _in_order(samples, chunks, 0, workers)
+
+
+def make_labelled_batch(samples: Samples, indices: Sequence[int], epoch: int) -> Batch:
+    """Make one batch of chosen samples."""
+    views, labels = zip(*(samples.get(index, epoch) for index in indices), strict=True)
+    frames = normalise(np.stack(views), samples.input_spec)  # (B, T, 3, H, W)
+    return Batch(frames=frames, label=np.array(labels, np.float32))
+
+
+def _in_order(
+    samples: Samples, chunks: Sequence[Sequence[int]], epoch: int, workers: int
+) -> Iterator[Batch]:
+    make = partial(make_labelled_batch, samples, epoch=epoch)
+    if workers == 0:
+        yield from map(make, chunks)
+        return
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="unmask-loader")
+    waiting: deque[Future[Batch]] = deque()
+    try:
+        for chunk in chunks:
+            waiting.append(pool.submit(make, chunk))
+            if len(waiting) > workers:  # one batch per thread is made ahead
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
