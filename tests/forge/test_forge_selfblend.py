@@ -19,7 +19,7 @@ def textured(height: int, width: int) -> np.ndarray:
 
 
 def face_at(x_px: float, y_px: float, eyes_px: float) -> np.ndarray:
-    shape = np.array([(-0.5, 0), (0.5, 0), (0, 0.57), (-0.41, 1.11), (0.41, 1.11)])
+    shape = np.array([(-0.5, 0), (0.5, 0), (0, 0.57), (-0.43, 1.05), (0.43, 1.05)])
     return (shape * eyes_px + (x_px, y_px)).astype(np.float32)
 
 
