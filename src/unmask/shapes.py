@@ -34,7 +34,7 @@ def check_shape(array: HasShape, axes: str, name: str = "array", **sizes: int) -
     ValueError: frames: expected (B, T, 3, H, W), got (2, 3, 8, 8)
     """
     words = axes.split()
-    shape = tuple(int(n) for n in array.shape)
+    shape = tuple(array.shape)  # not int(): a traced batch axis must stay symbolic
     wanted = [int(word) if word.isdigit() else sizes.get(word) for word in words]
     fits = len(words) == len(shape) and all(
         want is None or want == have for want, have in zip(wanted, shape, strict=True)

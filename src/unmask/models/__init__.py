@@ -30,7 +30,7 @@ def entry(name: str) -> Entry:
     if name not in TABLE:
         near = difflib.get_close_matches(name, TABLE, n=3)
         hint = f"Did you mean {' or '.join(near)}?" if near else "`unmask models` lists them"
-        raise UsageError(f"{name}: there is no network of that name. {hint}")
+        raise UsageError(f"{name}: no network of that name, and no checkpoint folder. {hint}")
     return TABLE[name]
 
 

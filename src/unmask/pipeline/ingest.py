@@ -1,0 +1,83 @@
+"""File -> face tracks: decode the sampled frames, find faces, follow people.
+
+One forward pass over the file, a few frames in memory at a time; what is kept are face crops of
+the sampled frames, so memory does not depend on the length of the video.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from unmask.faces.detect import FaceDetector
+from unmask.faces.track import Tracker
+from unmask.types import Frame, InputSpec, Track, VideoInfo
+from unmask.video import open_media
+from unmask.video.sample import clips, evenly
+
+FRAMES_AT_ONCE = 8  # detected together; more is no faster and holds more full frames
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ingested:
+    """What a file showed."""
+
+    info: VideoInfo
+    tracks: tuple[Track, ...]
+    n_frames_sampled: int
+    n_frames_with_face: int
+    lost: str | None  # what could not be decoded, in a sentence
+    decode_s: float
+    detect_s: float
+
+
+def ingest(path: Path, spec: InputSpec, *, n_frames: int, faces: FaceDetector) -> Ingested:
+    """Find the people of a file in `n_frames` sampled frames (as whole clips where T > 1).
+
+    Raises:
+        UnreadableMediaError: nothing could be decoded.
+    """
+    tracker = Tracker()
+    decode_s = detect_s = 0.0
+    n_sampled = n_with_face = 0
+    started = time.perf_counter()
+    with open_media(path) as reader:
+        times = sample_times(reader.info, spec, n_frames)
+        for frames in _chunks(reader.frames(times), FRAMES_AT_ONCE):
+            decoded = time.perf_counter()
+            decode_s += decoded - started
+            found = faces.detect([frame.rgb for frame in frames])
+            for frame, detections in zip(frames, found, strict=True):
+                tracker.update(frame.t_s, frame.rgb, detections)
+            n_sampled += len(frames)
+            n_with_face += sum(map(bool, found))
+            started = time.perf_counter()
+            detect_s += started - decoded
+        return Ingested(
+            info=reader.info,
+            tracks=tracker.tracks(),
+            n_frames_sampled=n_sampled,
+            n_frames_with_face=n_with_face,
+            lost=reader.lost,
+            decode_s=decode_s,
+            detect_s=detect_s,
+        )
+
+
+def sample_times(info: VideoInfo, spec: InputSpec, n_frames: int) -> Sequence[float]:
+    """Times to look at: spread evenly, or for clip systems as clips of consecutive frames."""
+    if spec.n_frames == 1:
+        return evenly(info, n_frames)
+    n_clips = max(1, n_frames // spec.n_frames)
+    spread = clips(info, n_clips, spec.n_frames, spec.stride)
+    return sorted({t for clip in spread for t in clip})
+
+
+def _chunks(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+    """Frames in lists of `size`, so that only so many are in memory."""
+    iterator = iter(frames)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,119 @@
+"""Where a network runs: an exported graph in OpenVINO, or the network itself in torch.
+
+`auto` takes the graph on CPUs and torch where a CUDA device is asked for. The precision is always
+stated: bf16 where the processor has instructions for it, float32 elsewhere.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from unmask.errors import MissingExtraError, UsageError
+from unmask.models.checkpoint import Checkpoint
+from unmask.openvino_core import cache_folder, openvino_core
+from unmask.types import Batch, Output
+
+Backend = Literal["auto", "torch", "openvino"]
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "f32", "bf16"]
+
+
+class Runtime(Protocol):
+    """A network ready to score: numpy in, numpy out. Safe to call from several threads."""
+
+    name: str  # e.g. "openvino bf16"
+
+    def __call__(self, batch: Batch) -> Output:
+        """Score clips; `aux["cam"]` holds the activation map where the network has one."""
+        ...
+
+
+class OpenVinoRuntime:
+    """An exported graph on any maker's CPU."""
+
+    def __init__(self, graph: Path, precision: Precision = "auto") -> None:
+        core = openvino_core()
+        if precision == "auto":
+            capable = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+            precision = "bf16" if capable else "f32"
+        settings = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "CACHE_DIR": str(cache_folder() / "graphs"),
+        }
+        self.name = f"openvino {precision}"
+        self._compiled = core.compile_model(str(graph), "CPU", settings)
+        self._outputs = [port.get_any_name() for port in self._compiled.outputs]
+        self._requests = threading.local()  # a request holds its buffers: one for each thread
+
+    def __call__(self, batch: Batch) -> Output:
+        """Score clips: frames (B, T, 3, H, W) float32 -> logit (B,), aux cam (B, h, w)."""
+        if not hasattr(self._requests, "own"):
+            self._requests.own = self._compiled.create_infer_request()
+        result = self._requests.own.infer({"frames": np.ascontiguousarray(batch.frames)})
+        arrays = {name: np.array(result[name]) for name in self._outputs}
+        return Output(logit=arrays.pop("logit"), aux=arrays)
+
+
+class TorchRuntime:
+    """A network in torch, for CUDA and for development."""
+
+    def __init__(self, network: Any, device: str) -> None:
+        import torch
+
+        self._torch = torch
+        self._device = device
+        self._network = network.eval().to(device)
+        self.name = f"torch {device} f32"
+
+    def __call__(self, batch: Batch) -> Output:
+        """Score clips: frames (B, T, 3, H, W) float32 -> logit (B,), aux cam (B, h, w)."""
+        from unmask.models.base import to_tensors
+
+        with self._torch.inference_mode():
+            out = self._network(to_tensors(batch, self._device))
+        cam = {k: v.float().cpu().numpy() for k, v in out.aux.items() if k == "cam"}
+        return Output(logit=out.logit.float().cpu().numpy(), aux=cam)
+
+
+def open_runtime(
+    checkpoint: Checkpoint, backend: Backend = "auto", device: Device = "auto"
+) -> tuple[Runtime, str]:
+    """Open a checkpoint for scoring; returns the runtime and the hash of the file it runs.
+
+    Raises:
+        UsageError: the combination cannot be had. MissingExtraError: it needs packages.
+    """
+    if device == "cuda" and backend == "openvino":
+        raise UsageError("--backend openvino runs on the CPU; for CUDA use --backend torch")
+    wants_torch = backend == "torch" or device == "cuda"
+    if wants_torch or checkpoint.graph is None:
+        return _torch_runtime(checkpoint, backend, device)
+    return OpenVinoRuntime(checkpoint.graph), checkpoint.meta.sha256[checkpoint.graph.name]
+
+
+def _torch_runtime(checkpoint: Checkpoint, backend: Backend, device: Device) -> tuple[Runtime, str]:
+    try:
+        import torch
+
+        from unmask.models.weights import load_network
+    except ModuleNotFoundError as error:
+        why = "--backend torch" if checkpoint.graph else "a checkpoint without an exported graph"
+        raise MissingExtraError(
+            f"{why} needs {error.name}; install it with: pip install 'unmask[train]'"
+        ) from error
+    if backend == "openvino":
+        raise UsageError(
+            f"{checkpoint.folder}: has no exported graph for --backend openvino; make one with: "
+            f"unmask export {checkpoint.folder} --format onnx"
+        )
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: torch sees no CUDA device here; use --device cpu")
+    chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    weights = checkpoint.weights
+    runtime = TorchRuntime(load_network(checkpoint), chosen)
+    assert weights is not None, "load_network refuses a checkpoint without weights"
+    return runtime, checkpoint.meta.sha256[weights.name]
