@@ -23,6 +23,7 @@ from unmask.types import Image
 
 Range = tuple[float, float]
 
+_PIVOT = 0.3  # the level that contrast leaves alone: about where faces lie in indoor clips
 _RESIZES = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
 
 
@@ -37,9 +38,9 @@ class AugmentConfig:
     roll_deg: float = 8.0  # largest tilt
     p_roll: float = 0.3
     p_light: float = 0.5
-    brightness: float = 0.15  # largest change, of the full range
-    contrast: Range = (0.75, 1.3)
-    gamma: Range = (0.75, 1.35)
+    exposure: Range = (0.75, 1.3)  # factor on the levels
+    contrast: Range = (0.7, 1.2)
+    gamma: Range = (0.7, 1.2)  # above 1 darkens; kept low, since many faces are dark already
     p_colour: float = 0.4
     saturation: Range = (0.5, 1.5)
     hue_deg: float = 8.0
@@ -62,7 +63,7 @@ class Augmentation:
 
     flip: bool = False
     jitter: ViewJitter | None = None
-    light: tuple[float, float, float] | None = None  # brightness, contrast, gamma
+    light: tuple[float, float, float] | None = None  # exposure, contrast, gamma
     colour: tuple[float, float] | None = None  # saturation, hue turn in degrees
     blur_px: float | None = None
     resample: tuple[float, int, int] | None = None  # share, OpenCV's method down and up
@@ -162,7 +163,7 @@ def _draw_jitter(config: AugmentConfig, dice: _Dice) -> ViewJitter:
 
 def _draw_light(config: AugmentConfig, dice: _Dice) -> tuple[float, float, float]:
     return (
-        dice.within((-config.brightness, config.brightness)),
+        dice.log_within(config.exposure),
         dice.log_within(config.contrast),
         dice.log_within(config.gamma),
     )
@@ -196,10 +197,10 @@ def _draw_cutout(config: AugmentConfig, dice: _Dice) -> tuple[float, float, floa
     return x, y, w, h, int(dice.rng.integers(256))
 
 
-def _relight(image: Image, brightness: float, contrast: float, gamma: float) -> Image:
-    """Apply gamma, contrast about middle grey and brightness as one table of 256 values."""
-    levels = np.arange(256) / 255
-    levels = (levels**gamma - 0.5) * contrast + 0.5 + brightness
+def _relight(image: Image, exposure: float, contrast: float, gamma: float) -> Image:
+    """Apply all three as one table of 256 levels; dark faces must not drown in black."""
+    levels = exposure * (np.arange(256) / 255) ** gamma
+    levels = (levels - _PIVOT) * contrast + _PIVOT
     table = np.clip(np.rint(levels * 255), 0, 255).astype(np.uint8)
     return _pixels(cv2.LUT(image, table))
 
