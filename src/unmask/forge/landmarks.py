@@ -143,6 +143,11 @@ def face_similarity(landmarks_px: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.column_stack([turn, centre - turn @ middle])
 
 
+def eyes_px(to_px: NDArray[np.float64]) -> float:
+    """Distance between the eyes under a similarity: the length of one face unit."""
+    return float(np.hypot(to_px[0, 0], to_px[1, 0]))
+
+
 def dense_points(landmarks_px: NDArray[np.floating]) -> Points:
     """Fit the mean face to five landmarks (5, 2) and return its points (81, 2) in pixels."""
     return apply_affine(face_similarity(landmarks_px), posed_mean_face(landmarks_px))
@@ -173,3 +178,16 @@ def invert_affine(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """The inverse of a (2, 3) matrix."""
     inverse = np.linalg.inv(matrix[:, :2])
     return np.column_stack([inverse, -inverse @ matrix[:, 2]])
+
+
+def compose(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The (2, 3) matrix that applies `inner`, then `outer`."""
+    linear = outer[:, :2] @ inner[:, :2]
+    return np.column_stack([linear, outer[:, :2] @ inner[:, 2] + outer[:, 2]])
+
+
+def fit_affine(source: Points, target: Points) -> NDArray[np.float64]:
+    """The (2, 3) matrix that maps points (N, 2) onto others with the least squared error."""
+    basis = np.column_stack([source, np.ones(len(source))]).astype(np.float64)
+    solution = np.linalg.lstsq(basis, target.astype(np.float64), rcond=None)[0]
+    return np.array(solution.T, np.float64)

@@ -199,10 +199,10 @@ def apply_plan(image: Image, landmarks_px: NDArray[np.floating], plan: BlendPlan
     real = np.ascontiguousarray(image)
     to_px = lm.face_similarity(landmarks_px)
     if plan.altered == "target":
-        real = alter(real, plan, _eyes_px(to_px))
+        real = alter(real, plan, lm.eyes_px(to_px))
     mask = blend_mask(landmarks_px, plan, (image.shape[0], image.shape[1]))
     fake = real.copy()
-    window = _occupied(mask)
+    window = occupied(mask)
     if window is not None:
         # Only the part under the mask is warped: a face is a small part of a full frame.
         rows, columns = window
@@ -222,24 +222,19 @@ def _source(
     origin: NDArray[np.int_],
 ) -> Image:
     """The shifted, and if so planned altered, copy of the picture inside the window."""
-    reach = int(np.ceil(0.25 * _eyes_px(to_px))) + 2  # the jitter moves the mask's rim by less
+    reach = int(np.ceil(0.25 * lm.eyes_px(to_px))) + 2  # the jitter moves the mask's rim by less
     rows, columns = window
     top, left = max(rows.start - reach, 0), max(columns.start - reach, 0)
     patch = np.ascontiguousarray(image[top : rows.stop + reach, left : columns.stop + reach])
     if plan.altered == "source":
-        patch = alter(patch, plan, _eyes_px(to_px))
-    moved = _compose(_compose(to_px, _jitter(plan)), lm.invert_affine(to_px))
+        patch = alter(patch, plan, lm.eyes_px(to_px))
+    moved = lm.compose(lm.compose(to_px, _jitter(plan)), lm.invert_affine(to_px))
     moved[:, 2] += moved[:, :2] @ (left, top) - origin  # from patch pixels to window pixels
     size = (columns.stop - columns.start, rows.stop - rows.start)
     warped = cv2.warpAffine(
         patch, moved, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
     return np.asarray(warped, np.uint8)
-
-
-def _eyes_px(to_px: NDArray[np.float64]) -> float:
-    """Distance between the eyes: the length of one face unit."""
-    return float(np.hypot(to_px[0, 0], to_px[1, 0]))
 
 
 def alter(image: Image, plan: BlendPlan, eyes_px: float) -> Image:
@@ -276,8 +271,8 @@ def colour_matrix(shift: ColourShift) -> NDArray[np.float32]:
 def blend_mask(landmarks_px: NDArray[np.floating], plan: BlendPlan, size: tuple[int, int]) -> Mask:
     """The plan's soft mask over a picture of `size` (height, width), times its blending ratio."""
     canvas = _canvas_mask(lm.posed_mean_face(landmarks_px), plan)
-    to_px = _compose(lm.face_similarity(landmarks_px), _jitter(plan))
-    warp = _compose(to_px, lm.invert_affine(_FACE_TO_CANVAS))
+    to_px = lm.compose(lm.face_similarity(landmarks_px), _jitter(plan))
+    warp = lm.compose(to_px, lm.invert_affine(_FACE_TO_CANVAS))
     mask = cv2.warpAffine(canvas, warp, (size[1], size[0]), flags=cv2.INTER_LINEAR)
     return np.asarray(mask, np.float32)
 
@@ -319,13 +314,7 @@ def _jitter(plan: BlendPlan) -> NDArray[np.float64]:
     return np.array([[plan.scale, 0.0, plan.shift[0]], [0.0, plan.scale, plan.shift[1]]])
 
 
-def _compose(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The (2, 3) matrix that applies `inner`, then `outer`."""
-    linear = outer[:, :2] @ inner[:, :2]
-    return np.column_stack([linear, outer[:, :2] @ inner[:, 2] + outer[:, 2]])
-
-
-def _occupied(mask: Mask) -> tuple[slice, slice] | None:
+def occupied(mask: Mask) -> tuple[slice, slice] | None:
     """Rows and columns that the mask touches; None if it touches none."""
     rows, columns = np.flatnonzero(mask.max(axis=1)), np.flatnonzero(mask.max(axis=0))
     if not len(rows):
