@@ -35,3 +35,7 @@ class OutputError(UnmaskError):
 
 class DataError(UnmaskError):
     """A data set on disk is not what its reader expects."""
+
+
+class TrainingError(UnmaskError):
+    """Training cannot go on; the message says at which step and what was kept."""

@@ -1,0 +1,109 @@
+"""What learns: an objective on its device, the optimizer that moves it, the average of its weights.
+
+lightning-fabric places the objective, casts its inputs to the precision and scales its gradients;
+everything that decides about numbers is written out here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from unmask.errors import UsageError
+from unmask.models.base import Objective, to_tensors
+from unmask.training.optim import Average, build_optimizer, lent, set_lr
+from unmask.training.plan import TrainConfig
+from unmask.training.state import State
+from unmask.types import Batch
+
+
+class Learner:
+    """An objective that can be moved step by step, saved and restored."""
+
+    def __init__(self, objective: Objective, config: TrainConfig) -> None:
+        self.clip_norm = config.clip_norm or math.inf
+        self.fabric = start_fabric(config)
+        if config.channels_last:
+            set_channels_last(objective)
+        self.objective, self.network = objective.train(), objective.model
+        self.optimizer = build_optimizer(objective.param_groups(), config)
+        self.model, self._stepper = self.fabric.setup(objective, self.optimizer)
+        self.average = Average(self.network, config.ema_decay) if config.ema_decay else None
+
+    @property
+    def device(self) -> torch.device:
+        """Where it learns."""
+        return self.fabric.device
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the first group."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def gradients(self, parts: Sequence[Batch]) -> dict[str, Tensor]:
+        """Add up the gradients of a batch's parts, clipped.
+
+        Returns:
+            Means over the batch of the loss and its parts, and the norm before clipping.
+        """
+        means: dict[str, Tensor] = {}
+        self._stepper.zero_grad()
+        for place, batch in enumerate(parts, start=1):
+            with self.fabric.no_backward_sync(self.model, enabled=place < len(parts)):
+                losses = self.model(to_tensors(batch, self.device))
+                self.fabric.backward(losses.total / len(parts))
+            for name, value in {"loss": losses.total, **losses.parts}.items():
+                means[name] = means.get(name, 0) + value.detach() / len(parts)
+        # Clipping at infinity changes nothing and gives the norm, which tells a bad gradient.
+        norm = self.fabric.clip_gradients(
+            self.model, self._stepper, max_norm=self.clip_norm, error_if_nonfinite=False
+        )
+        assert norm is not None
+        return {**means, "grad_norm": norm}
+
+    def move(self, step: int, *, lr_factor: float) -> None:
+        """Do optimizer step number `step` (from 1) with the gradients at hand."""
+        set_lr(self.optimizer, lr_factor)
+        self._stepper.step()
+        self.objective.after_step(step)
+        if self.average:
+            self.average.update(step)
+
+    def candidate(self) -> AbstractContextManager[None]:
+        """Lend the network the weights to validate and keep: the averaged ones, if there are."""
+        return lent(self.network, self.average.tensors) if self.average else nullcontext()
+
+    def state(self) -> State:
+        """Tensors and plain numbers of everything above."""
+        return {
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.tensors if self.average else None,
+        }
+
+    def restore(self, state: State) -> None:
+        """Inverse of `state`."""
+        self.objective.load_state_dict(state["objective"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average.load(state["average"])
+
+
+def start_fabric(config: TrainConfig) -> Fabric:
+    """Open the device that was asked for, never another."""
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("train.device = cuda, but torch finds no CUDA device; try cpu or auto")
+    return Fabric(accelerator=config.device, devices=1, precision=config.precision)
+
+
+def set_channels_last(module: nn.Module) -> None:
+    """Store convolution weights channels-last; activations follow at the first convolution."""
+    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for parameter in module.parameters():
+        if parameter.dim() in layouts:
+            parameter.data = parameter.data.contiguous(memory_format=layouts[parameter.dim()])

@@ -1,0 +1,99 @@
+"""What a training run is asked to do: the [train] table of a recipe, and its length in steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, Self
+
+from unmask.errors import ConfigError, UsageError
+from unmask.training.optim import OptimConfig
+from unmask.training.validation import Monitor
+from unmask.types import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(OptimConfig):
+    """A recipe's [train] table: the keys of `OptimConfig`, and how long, how and on what."""
+
+    seed: int = 0  # of the weights' start, the order of the data and every other chance
+    batch: int = 32  # examples a step learns from
+    accumulate: int = 1  # parts a batch is computed in, where memory is short
+    epochs: float = 10.0
+    steps: int | None = None  # length in steps instead of epochs
+    clip_norm: float | None = None  # largest norm of the gradient of all weights together
+    ema_decay: float | None = None  # average the weights; the average is validated and kept
+    precision: Literal["32-true", "bf16-mixed", "bf16-true"] = "32-true"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    channels_last: bool = False  # memory layout: faster convolutions, equal up to rounding
+    valid_every: int | None = None  # steps; None = once an epoch
+    valid_batch: int = 64
+    monitor: Monitor = "auc"  # of the validation set; the best candidate is kept
+    patience: int | None = None  # validations without a better one before stopping
+    log_every: int = 20  # steps
+    save_every: int | None = None  # steps between saved states, besides the time below
+    save_every_s: float = 300.0
+    max_hours: float | None = None  # training time over all sittings
+    workers: int = 1  # threads that prepare batches
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "accumulate", "valid_batch", "log_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"train.{name} = {getattr(self, name)}: must be at least 1")
+        for name in ("steps", "valid_every", "patience", "save_every"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ConfigError(f"train.{name} = {value}: must be at least 1, or left out")
+        if self.batch % self.accumulate:
+            raise ConfigError(
+                f"train.batch = {self.batch} cannot be computed in train.accumulate = "
+                f"{self.accumulate} equal parts"
+            )
+
+
+# What may change when a run goes on: nothing that moves the weights or the choice among them.
+FREE_ON_RESUME = frozenset({"max_hours", "workers", "log_every", "save_every", "save_every_s"})
+
+
+class Loader(Protocol):
+    """Makes batches. What stands in a batch depends on (seed, epoch, place) and nothing else."""
+
+    def batches(
+        self,
+        samples: Any,
+        batch_size: int,
+        *,
+        seed: int,
+        epoch: int,
+        start_batch: int,
+        workers: int,
+    ) -> Iterator[Batch]:
+        """One epoch of labelled training batches from number `start_batch` on."""
+        ...
+
+    def ordered(self, samples: Any, batch_size: int, *, workers: int) -> Iterator[Batch]:
+        """Every example once, in order."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The length of things, in steps."""
+
+    steps_per_epoch: int
+    total_steps: int
+    valid_every: int
+
+    @classmethod
+    def of(cls, n_examples: int, config: TrainConfig) -> Self:
+        """Fit a configuration to a number of examples; an incomplete last batch is left out."""
+        per_epoch = n_examples // config.batch
+        if not per_epoch:
+            raise UsageError(
+                f"train.batch = {config.batch} is more than the {n_examples} training examples; "
+                f"lower it, e.g. --set train.batch={max(1, n_examples)}"
+            )
+        return cls(
+            steps_per_epoch=per_epoch,
+            total_steps=config.steps or round(config.epochs * per_epoch),
+            valid_every=config.valid_every or per_epoch,
+        )
