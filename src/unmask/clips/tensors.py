@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from unmask.errors import UsageError
 from unmask.types import Batch, Face, Image, InputSpec
 
-# Where the five landmarks lie in a box of dlib's HOG face detector, as shares of its side.
-# Eye distance .49, eyes at .20 and mouth at .73 were measured on dlib's boxes of the DFDC faces.
+# Where the five landmarks of `faces/` lie in a box of dlib's HOG face detector, as shares of its
+# side. Measured over the dlib boxes of 2 300 DFDC faces, made symmetric: eye distance .40, eyes at
+# 29 %, mouth at 74 % of the height. Around it one box scatters by 4 % (x), 5 % (y), 9 % (side).
 DLIB_LAYOUT: NDArray[np.float64] = np.array(
-    [(0.255, 0.20), (0.745, 0.20), (0.5, 0.47), (0.31, 0.73), (0.69, 0.73)]
+    [(0.298, 0.291), (0.702, 0.291), (0.5, 0.498), (0.332, 0.741), (0.668, 0.741)]
 )
 
 
