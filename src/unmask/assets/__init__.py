@@ -1,0 +1,1 @@
+"""Files in the package: `astronaut.jpg`, NASA's portrait of Eileen Collins (public domain)."""
