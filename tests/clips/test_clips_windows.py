@@ -1,0 +1,63 @@
+"""Laws of which faces form a clip."""
+
+import pytest
+from marked_faces import noise_track
+
+from unmask.clips.windows import clip_windows
+from unmask.types import InputSpec, Track
+
+
+def spec(n_frames, stride=1):
+    return InputSpec(size_px=8, n_frames=n_frames, stride=stride)
+
+
+def indices(track, clip):
+    return [track.faces.index(face) for face in clip.faces]
+
+
+def test_an_image_system_sees_every_face_once():
+    track = noise_track(5)
+    clips = clip_windows(track, spec(1))
+    assert [indices(track, clip) for clip in clips] == [[0], [1], [2], [3], [4]]
+    assert [clip.t_s for clip in clips] == [face.t_s for face in track.faces]
+    assert {clip.track_id for clip in clips} == {7}
+
+
+@pytest.mark.parametrize(
+    ("n_faces", "n_frames", "stride", "expected"),
+    [
+        (8, 4, 1, [[0, 1, 2, 3], [4, 5, 6, 7]]),
+        (6, 4, 1, [[0, 1, 2, 3], [2, 3, 4, 5]]),  # the last clip ends with the track
+        (7, 3, 2, [[0, 2, 4], [2, 4, 6]]),
+        (4, 4, 1, [[0, 1, 2, 3]]),
+        (2, 4, 1, [[0, 1, 1, 1]]),  # too short: the last face repeats
+        (4, 3, 2, [[0, 2, 3]]),
+    ],
+)
+def test_runs_of_faces(n_faces, n_frames, stride, expected):
+    track = noise_track(n_faces)
+    clips = clip_windows(track, spec(n_frames, stride))
+    assert [indices(track, clip) for clip in clips] == expected
+
+
+@pytest.mark.parametrize("n_faces", range(1, 30))
+@pytest.mark.parametrize("n_frames", [1, 3, 8])
+def test_clips_leave_no_face_out_and_stay_in_order(n_faces, n_frames):
+    track = noise_track(n_faces)
+    clips = clip_windows(track, spec(n_frames))
+    picked = [indices(track, clip) for clip in clips]
+    assert {i for clip in picked for i in clip} == set(range(n_faces))
+    assert all(clip == sorted(clip) and len(clip) == n_frames for clip in picked)
+    assert [clip[0] for clip in picked] == sorted({clip[0] for clip in picked})
+
+
+def test_time_orders_the_faces_and_the_middle_dates_the_clip():
+    track = noise_track(4)
+    shuffled = Track(id=7, faces=(track.faces[2], track.faces[0], track.faces[3], track.faces[1]))
+    (clip,) = clip_windows(shuffled, spec(4))
+    assert indices(track, clip) == [0, 1, 2, 3]
+    assert clip.t_s == pytest.approx(0.15)
+
+
+def test_an_empty_track_has_no_clips():
+    assert clip_windows(Track(id=0, faces=()), spec(4)) == []
