@@ -34,7 +34,7 @@ def test_rows_keep_their_columns_over_files(crops):
     wanted = rows_of(3) + rows_of(2, first=3)
     got = list(zip(table.labels.tolist(), table.videos, table.originals, strict=True))
     assert got == wanted
-    assert table.crop_px.tolist() == [100, 101, 102, 103, 104, 105, 0, 0, 0, 0]
+    assert table.crop_px == [100, 101, 102, 103, 104, 105, None, None, None, None]
 
 
 def test_pictures_are_rgb_as_another_decoder_sees_them(crops):

@@ -42,7 +42,7 @@ class FaceTable:
     labels: NDArray[np.int8]  # 1 = fake
     videos: Sequence[str]
     originals: Sequence[str]  # ids of the real recordings
-    crop_px: NDArray[np.int32]  # side of the crop before resizing; 0 = unknown
+    crop_px: Sequence[int | None]  # side of the crop before it was resized; None = not known
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -54,7 +54,7 @@ class FaceTable:
             labels=self.labels[rows],
             videos=[self.videos[i] for i in rows],
             originals=[self.originals[i] for i in rows],
-            crop_px=self.crop_px[rows],
+            crop_px=[self.crop_px[i] for i in rows],
         )
 
     def image(self, row: int) -> Image:
@@ -69,7 +69,7 @@ class FaceTable:
         """Return one row as a person seen once, at 0 s."""
         rgb = self.image(row)
         height, width = rgb.shape[:2]
-        side = min(height, width)
+        side, crop_px = min(height, width), self.crop_px[row]
         face = Face(
             t_s=0.0,
             box_xyxy_px=(0.0, 0.0, float(width), float(height)),
@@ -78,7 +78,7 @@ class FaceTable:
             crop=rgb,
             crop_origin_px=(0, 0),
             quality=FaceQuality(
-                size_px=float(self.crop_px[row] or side),
+                size_px=float(side if crop_px is None else crop_px),
                 sharpness=_sharpness(rgb),
                 yaw=0.0,
                 roll_deg=0.0,
@@ -126,7 +126,7 @@ def read_folder(paths: Sequence[Path], part: Part = "train") -> FaceTable:
         labels=np.array(labels, np.int8),
         videos=[f"{KINDS[label]}/{name}" for _, label, name in rows],
         originals=list(names),
-        crop_px=np.zeros(len(files), np.int32),
+        crop_px=[None] * len(files),
     )
 
 
@@ -166,7 +166,7 @@ def _table_of(table: pa.Table) -> FaceTable:
         labels=labels,
         videos=table["video"].to_pylist(),
         originals=table["original"].to_pylist(),
-        crop_px=table["orig_crop_px"].fill_null(0).to_numpy().astype(np.int32),
+        crop_px=table["orig_crop_px"].to_pylist(),
     )
 
 
