@@ -200,6 +200,13 @@ def test_the_same_index_differs_between_epochs_and_seeds_and_nothing_else(config
         assert (views != other.get(index, 4)[0]).any()
 
 
+def test_one_face_is_augmented_anew_in_every_epoch():
+    samples = DrawnSamples(Tracks(2, 1), SPEC, DataConfig(forged_share=0.0))
+    views = [samples.get(index, epoch)[0].tobytes() for index in range(2) for epoch in range(10)]
+    assert len({samples.pick(0, epoch).row for epoch in range(10)}) == 1
+    assert len(set(views)) == 20
+
+
 def stream(samples, **settings):
     return [
         (b.frames.tobytes(), b.label.tobytes()) for b in batches(samples, 8, seed=3, **settings)
