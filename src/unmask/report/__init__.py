@@ -1,1 +1,5 @@
-"""report."""
+"""Verdicts to a person: terminal, JSON, HTML.
+
+Each module is imported where it is used (`unmask.report.terminal`, `.schema`, `.html`), so that a
+scan that prints JSON builds no page.
+"""

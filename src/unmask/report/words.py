@@ -1,0 +1,194 @@
+"""A report in a reader's words, shared by the terminal and the HTML page: both say the same.
+
+Nothing here claims more than was measured: a probability is never rounded to certainty, and a
+false-positive rate that nobody measured for this kind of input is called unmeasured.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from unmask.types import (
+    REASONS,
+    ClipScore,
+    MediaKind,
+    Report,
+    Thresholds,
+    TrackScore,
+    Unit,
+    VerdictName,
+    VideoInfo,
+)
+
+HEADLINES: dict[VerdictName, str] = {
+    "fake": "Likely manipulated",
+    "real": "No manipulation found",
+    "undecided": "Cannot be told",
+}
+MEANINGS: dict[VerdictName, str] = {
+    "fake": "The detector sees traces of manipulation in at least one face.",
+    "real": "The detector sees no traces of manipulation in any face.",
+    "undecided": "The detector gives no answer for this file.",
+}
+# Reasons that concern the file or the detector, whoever is in the picture.
+OF_FILE = frozenset({"no_face", "damaged_file", "untrained", "uncalibrated"})
+_JOINERS = "\u200c\u200d"  # printed as nothing, needed by Persian and Indic names and by emoji
+
+
+def readable(text: str | Path) -> str:
+    r"""Foreign text fit to be shown: what could forge or break the output becomes U+FFFD.
+
+    Control characters, line breaks, direction overrides and bytes that are no UTF-8 are legal in
+    file names; unusual spaces become plain ones.
+
+    >>> readable("a\x1b[2Jb\u202egpj.exe")
+    'a�[2Jb�gpj.exe'
+    """
+
+    def shown(char: str) -> str:
+        if char.isprintable() or char in _JOINERS:
+            return char
+        return " " if char in "\t\n\r" or unicodedata.category(char) == "Zs" else "\ufffd"
+
+    return "".join(map(shown, str(text)))
+
+
+def probability(p_fake: float | None) -> str:
+    """Three decimals, never rounded to certainty; a dash for a score that does not exist.
+
+    >>> probability(0.97341), probability(0.99991), probability(0.0), probability(None)
+    ('0.973', '>0.999', '<0.001', '–')
+    """
+    if p_fake is None:
+        return "–"
+    if p_fake > 0.999:
+        return ">0.999"
+    return "<0.001" if p_fake < 0.001 else f"{p_fake:.3f}"
+
+
+def level(threshold: float) -> str:
+    """A threshold, with more decimals where three would round it to 0 or 1.
+
+    >>> level(0.9123), level(0.99987)
+    ('0.912', '0.99987')
+    """
+    return f"{threshold:.3f}" if 0.001 <= threshold <= 0.999 else f"{threshold:.6g}"
+
+
+def clock(t_s: float, decimals: int = 1) -> str:
+    """Minutes and seconds, with hours where there are any.
+
+    >>> clock(7.44), clock(59.96), clock(3725.0, decimals=0)
+    ('00:07.4', '01:00.0', '1:02:05')
+    """
+    total = round(t_s, decimals)
+    minutes, seconds = divmod(total, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    width = 3 + decimals if decimals else 2
+    tail = f"{minutes:02d}:{seconds:0{width}.{decimals}f}"
+    return f"{hours}:{tail}" if hours else tail
+
+
+def percent(share: float) -> str:
+    """A rate with as many digits as it deserves.
+
+    >>> percent(0.0098), percent(0.05), percent(0.0)
+    ('0.98 %', '5 %', '0 %')
+    """
+    return f"{100 * share:.2g} %"
+
+
+def sentence(code: str) -> str:
+    """A reason code as a sentence of its own.
+
+    >>> sentence("no_face")
+    'No face was found in the sampled frames.'
+    """
+    return f"{_raised(REASONS[code])}."
+
+
+def why(report: Report) -> str:
+    """Why the file got its verdict, naming the people meant where there are several."""
+    return " ".join(_why(report, code) for code in report.reasons)
+
+
+def _why(report: Report, code: str) -> str:
+    """One reason of the file's verdict, after the people it speaks of."""
+    meant = [t.id for t in report.tracks if t.verdict == report.verdict and code in t.reasons]
+    if code in OF_FILE or len(report.tracks) < 2 or not meant:
+        return sentence(code)
+    return f"{_people(meant, len(report.tracks))}: {REASONS[code]}."
+
+
+def _people(ids: Sequence[int], total: int) -> str:
+    """Some of `total` people, by number.
+
+    >>> _people([2], 3), _people([1, 2], 2), _people([1, 3, 4], 5)
+    ('Person 2', 'Both people', 'Persons 1, 3 and 4')
+    """
+    if len(ids) == total:
+        return "Both people" if total == 2 else f"All {total} people"
+    if len(ids) == 1:
+        return f"Person {ids[0]}"
+    return f"Persons {', '.join(map(str, ids[:-1]))} and {ids[-1]}"
+
+
+def by_suspicion(tracks: Sequence[TrackScore]) -> list[TrackScore]:
+    """The most suspicious person first; people without a score last."""
+    return sorted(tracks, key=lambda track: -1.0 if track.p_fake is None else track.p_fake)[::-1]
+
+
+def most_suspicious(tracks: Sequence[TrackScore]) -> ClipScore | None:
+    """The single highest score of these people; None where nothing was scored."""
+    scores = [score for track in tracks for score in track.scores]
+    return max(scores, key=lambda score: score.p_fake, default=None)
+
+
+def input_facts(report: Report) -> str:
+    """Size, rate, length and coverage of the input in one line."""
+    info = report.input
+    facts = [f"{info.width_px}×{info.height_px} px"]
+    if info.kind != "image":
+        facts.append(clock(info.duration_s))
+        if info.fps is not None:
+            facts.append(f"{float(info.fps):.5g} fps{_rate_note(info)}")
+    if info.codec:
+        facts.append(readable(info.codec))
+    if info.kind == "image":
+        return f"Image, {', '.join(facts)}"
+    seen = f"a face in {report.n_frames_with_face} of {report.n_frames_sampled} sampled frames"
+    return f"{info.kind.capitalize()}, {', '.join(facts)}; {seen}"
+
+
+def threshold_cost(thresholds: Thresholds | None, kind: MediaKind) -> str:
+    """How often reals reach the thresholds, where that was measured, and where it was not."""
+    if thresholds is None:
+        return "No thresholds were measured for this detector, so it decides nothing."
+    unit, fake, real = thresholds.unit, thresholds.fake_fpr, thresholds.real_fpr
+    other = _unmeasured_unit(unit, kind)
+    if fake is None or real is None:
+        return f"How many real {other or unit}s reach the thresholds is unmeasured."
+    data = f", measured on {readable(thresholds.measured_on)}" if thresholds.measured_on else ""
+    rest = f" For whole {other}s these rates are unmeasured." if other == "video" else ""
+    rest = f" For single {other}s these rates are unmeasured." if other == "image" else rest
+    return (
+        f"Of real {unit}s, {percent(fake)} reach the threshold for fake and {percent(real)} the "
+        f"one for real{data}.{rest}"
+    )
+
+
+def _unmeasured_unit(unit: Unit, kind: MediaKind) -> str:
+    """What this input is, if the rates were measured on something else; empty if they fit."""
+    if kind == "image":
+        return "" if unit == "image" else "image"
+    return "video" if unit == "image" else ""
+
+
+def _rate_note(info: VideoInfo) -> str:
+    return " (variable)" if info.variable_frame_rate else ""
+
+
+def _raised(text: str) -> str:
+    return text[:1].upper() + text[1:]
