@@ -287,7 +287,8 @@ class Run:
         step, means, window = self.progress.step, self.window.means(), self.window
         left_s = (self.plan.total_steps - step) / window.steps_per_s
         if self.config.max_hours is not None:
-            left_s = min(left_s, self.config.max_hours * 3600 - self.progress.elapsed_s)
+            budget_s = self.config.max_hours * 3600 - self.progress.elapsed_s
+            left_s = max(0.0, min(left_s, budget_s))
         lr, rate = self.learner.lr, window.steps_per_s * self.config.batch
         speed = {"img_per_s": round(rate, 2), "waited": round(window.waited, 3)}
         self.log.write("train", step=step, epoch=self.epoch, lr=lr, **speed, **means)

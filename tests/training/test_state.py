@@ -1,0 +1,94 @@
+"""What is on disk is always complete, readable without pickle, and enough."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from unmask.errors import CheckpointError, OutputError
+from unmask.training import state
+from unmask.training.state import Progress, read_state, write_state
+from unmask.training.validation import Scores
+
+
+def draws() -> list[float]:
+    return [torch.rand(()).item(), float(np.random.rand()), random.random()]  # noqa: NPY002
+
+
+def test_random_states_survive_the_disk(tmp_path: Path) -> None:
+    state.seed_all(3)
+    np.random.normal()  # noqa: NPY002 - leaves a cached second draw behind
+    write_state(tmp_path / "state.pt", {"random": state.random_state()})
+    expected = [draws() for _ in range(3)]
+    state.seed_all(4)
+    state.set_random_state(read_state(tmp_path / "state.pt")["random"])
+    assert [draws() for _ in range(3)] == expected
+
+
+def test_progress_survives_the_disk(tmp_path: Path) -> None:
+    best = Scores(auc=0.75, loss=0.5, parts={"ce": 0.5}, n=4, n_fake=2, n_called_fake=1)
+    progress = Progress(
+        step=9,
+        elapsed_s=1.5,
+        validated_step=8,
+        stale=2,
+        best_step=5,
+        best=best,
+        best_weights={"w": torch.arange(3.0)},
+    )
+    write_state(tmp_path / "state.pt", {"progress": progress.state()})
+    restored = Progress.restored(read_state(tmp_path / "state.pt")["progress"])
+    assert torch.equal(restored.best_weights.pop("w"), progress.best_weights.pop("w"))
+    assert restored == progress
+
+
+def test_a_failed_save_leaves_the_old_state_intact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state.pt"
+    write_state(path, {"step": 1})
+
+    def full_disk(*args: object) -> None:
+        args[1].write(b"half a sta")  # type: ignore[attr-defined]
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OutputError, match=r"No space left.*saved before is intact"):
+        write_state(path, {"step": 2})
+    assert read_state(path)["step"] == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_saving_where_nothing_can_be_written_says_so(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no state was saved before"):
+        write_state(tmp_path / "absent" / "state.pt", {})
+
+
+@pytest.mark.parametrize("keep", [0, 10, 300])
+def test_a_damaged_state_is_refused_by_name(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "state.pt"
+    write_state(path, {"weights": torch.ones(100)})
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(CheckpointError, match=r"state\.pt: not a readable training state"):
+        read_state(path)
+
+
+def test_a_state_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return print, ("code was run",)
+
+    path = tmp_path / "state.pt"
+    torch.save({"format": state.FORMAT, "trap": Trap()}, path)
+    with pytest.raises(CheckpointError, match="not a readable training state"):
+        read_state(path)
+
+
+def test_a_state_of_another_format_is_refused(tmp_path: Path) -> None:
+    torch.save({"format": 99}, tmp_path / "state.pt")
+    with pytest.raises(CheckpointError, match="another version"):
+        read_state(tmp_path / "state.pt")
