@@ -267,6 +267,15 @@ def test_a_finite_loss_with_a_broken_gradient_stops_too(tmp_path: Path) -> None:
         fit(tmp_path, Cliff(TinyNet()))
 
 
+def test_too_little_memory_says_what_to_lower(tmp_path: Path) -> None:
+    class Huge(tiny_training.TinyObjective):
+        def forward(self, batch: Batch) -> Any:
+            raise torch.OutOfMemoryError("tried to allocate 80 GiB")
+
+    with pytest.raises(TrainingError, match=r"step 1: 4 examples at once.*accumulate=4"):
+        fit(tmp_path, Huge(TinyNet()), accumulate=2)
+
+
 def test_a_candidate_that_calls_everything_the_same_is_warned_of(tmp_path: Path) -> None:
     learner = objective()
     with torch.no_grad():

@@ -185,7 +185,10 @@ class Run:
         parts = next(steps)
         waited_s = time.monotonic() - began_s
         progress, plan = self.progress, self.plan
-        means = self.learner.gradients(parts)
+        try:
+            means = self.learner.gradients(parts)
+        except torch.OutOfMemoryError as error:
+            raise self.too_large() from error
         if not math.isfinite(float(means["loss"] + means["grad_norm"])):
             raise self.broken(means)
         factor = lr_factor(
@@ -309,6 +312,15 @@ class Run:
             message = f"epoch {epoch}: all {scores.n} validation examples are called {name}"
             self.log.write("warning", step=step, epoch=epoch, message=message)
             self.display.say(f"warning: {message}")
+
+    def too_large(self) -> TrainingError:
+        """Make the error for a batch that does not fit the memory, with what to lower."""
+        batch, parts = self.config.batch, self.config.accumulate
+        return TrainingError(
+            f"step {self.progress.step + 1}: {batch // parts} examples at once are too many for "
+            f"the memory of {self.learner.device}. Try train.accumulate={2 * parts}, which halves "
+            "what is computed at once, or a lower train.batch"
+        )
 
     def broken(self, means: Mapping[str, Tensor]) -> TrainingError:
         """Make the error for numbers that are none; nothing is saved after it."""

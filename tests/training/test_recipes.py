@@ -1,0 +1,209 @@
+"""From a recipe file to a checkpoint that loads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from unmask.errors import ConfigError, DataError, UsageError
+from unmask.models.base import to_tensors
+from unmask.models.checkpoint import read_checkpoint
+from unmask.models.weights import load_network
+from unmask.training import recipes
+from unmask.training.run import read_recipe, run_recipe
+from unmask.training.state import read_state
+from unmask.types import Batch
+
+RECIPE = """
+name = "toy"
+system = "dtn/small"
+licence = "for tests"
+
+[model]
+size_px = 64
+groups = [[4, 1], [4, 1], [8, 1], [8, 1], [8, 1]]
+depth = 1
+heads = 2
+expert_hidden = 4
+
+[data]
+calib_share = 0.4
+
+[train]
+batch = 4
+steps = 4
+valid_every = 2
+lr = 1e-3
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty recordings, each once real and once fake, as noise."""
+    rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("faces")
+    pictures = [rng.integers(0, 255, (64, 64, 3), np.uint8) for _ in range(80)]
+    columns = {
+        "image": [cv2.imencode(".jpg", picture)[1].tobytes() for picture in pictures],
+        "label": pa.array([i % 2 for i in range(80)], pa.int8()),
+        "video": [f"v{i}" for i in range(80)],
+        "original": [f"v{i // 2 * 2}" for i in range(80)],
+    }
+    pq.write_table(pa.table(columns), folder / "train.parquet")
+    return folder
+
+
+def test_a_recipe_becomes_a_checkpoint_that_scores_as_the_state_says(
+    recipe: Path, faces: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    outcome, folder = run_recipe(str(recipe), data_dir=faces, out_dir=out)
+    assert (outcome.stopped, outcome.step, folder) == ("finished", 4, out)
+    record = json.loads((out / "config.json").read_text())
+    assert record["recipe"]["train"]["batch"] == 4
+    assert record["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert len(record["data_digest"]) == 64
+
+    checkpoint = read_checkpoint(out / "best")
+    assert checkpoint.meta.data_digest == record["data_digest"]
+    assert checkpoint.meta.metrics["calib"]["auc"] == outcome.best.auc
+    assert checkpoint.meta.licence == "for tests"
+    kept = load_network(checkpoint)
+    best = read_state(out / "state.pt")["progress"]["best_weights"]
+    assert all(torch.equal(value, best[key]) for key, value in kept.state_dict().items())
+    frames = torch.zeros(2, 1, 3, 64, 64)
+    assert kept(to_tensors(Batch(frames=frames))).logit.shape == (2,)
+
+
+def test_a_second_run_of_the_same_recipe_gives_the_same_weights(
+    recipe: Path, faces: Path, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        run_recipe(
+            str(recipe), data_dir=faces, out_dir=tmp_path / name, overrides=["train.steps=2"]
+        )
+    one, two = (load_network(read_checkpoint(tmp_path / n / "best")) for n in ("one", "two"))
+    for key, value in one.state_dict().items():
+        assert torch.equal(value, two.state_dict()[key])
+
+
+def test_training_starts_from_the_weights_of_init_from(
+    recipe: Path, faces: Path, tmp_path: Path
+) -> None:
+    run_recipe(str(recipe), data_dir=faces, out_dir=tmp_path / "first")
+    start = f'init_from="{tmp_path / "first" / "best"}"'
+    still = ["train.lr=0.0", "train.optimizer=sgd", "train.steps=1", start]
+    run_recipe(str(recipe), data_dir=faces, out_dir=tmp_path / "second", overrides=still)
+    one, two = (load_network(read_checkpoint(tmp_path / n / "best")) for n in ("first", "second"))
+    for key, value in dict(one.named_parameters()).items():
+        assert torch.equal(value, dict(two.named_parameters())[key])
+
+
+def test_a_changed_recipe_is_refused_on_resume_unless_harmless(
+    recipe: Path, faces: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    run_recipe(str(recipe), data_dir=faces, out_dir=out)
+    with pytest.raises(ConfigError, match=r"train\.lr: 0\.001 -> 0\.1") as refusal:
+        run_recipe(
+            str(recipe),
+            data_dir=faces,
+            out_dir=out,
+            resume=True,
+            overrides=["train.lr=0.1", "train.workers=2"],
+        )
+    assert "train.workers:" not in str(refusal.value)
+    free = ["train.max_hours=9", "train.workers=2", "train.save_every_s=1"]
+    outcome, _ = run_recipe(str(recipe), data_dir=faces, out_dir=out, resume=True, overrides=free)
+    assert outcome.stopped == "finished"
+
+
+def test_other_data_are_refused_on_resume_and_moved_data_are_not(
+    recipe: Path, faces: Path, tmp_path: Path
+) -> None:
+    out, moved = tmp_path / "run", tmp_path / "moved"
+    run_recipe(str(recipe), data_dir=faces, out_dir=out)
+    moved.mkdir()
+    table = pq.read_table(faces / "train.parquet")
+    pq.write_table(table, moved / "train.parquet")
+    run_recipe(str(recipe), data_dir=moved, out_dir=out, resume=True)
+    pq.write_table(table.slice(2), moved / "train.parquet")
+    with pytest.raises(DataError, match="not those the run began with"):
+        run_recipe(str(recipe), data_dir=moved, out_dir=out, resume=True)
+
+
+def test_a_run_folder_is_never_overwritten_or_resumed_by_mistake(
+    recipe: Path, faces: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="holds no run to resume"):
+        run_recipe(str(recipe), data_dir=faces, out_dir=tmp_path / "none", resume=True)
+    run_recipe(str(recipe), data_dir=faces, out_dir=tmp_path / "run")
+    with pytest.raises(UsageError, match="holds a run already; go on with --resume"):
+        run_recipe(str(recipe), data_dir=faces, out_dir=tmp_path / "run")
+
+
+def test_one_class_to_choose_on_is_refused_before_training(
+    recipe: Path, faces: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(faces / "train.parquet")
+    rows = [i for i, label in enumerate(table["label"].to_pylist()) if label == 0]
+    pq.write_table(table.take(rows), tmp_path / "train.parquet")
+    with pytest.raises(DataError, match="not of both classes"):
+        run_recipe(
+            str(recipe),
+            data_dir=tmp_path,
+            out_dir=tmp_path / "run",
+            overrides=["data.forged_share=1.0"],
+        )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("train.bacth=4", 'did you mean "batch"'),
+        ("trian.batch=4", 'did you mean "train"'),
+        ("data.limt=4", 'did you mean "limit"'),
+        ("data.augment.p_flop=1.0", 'did you mean "p_flip"'),
+        ("train.precision=bf16", "'bf16-mixed'"),
+        ("train.batch=0", "at least 1"),
+        ("train.accumulate=3", "equal parts"),
+    ],
+)
+def test_a_bad_key_or_value_is_refused(recipe: Path, override: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        read_recipe(str(recipe), [override])
+    assert said in str(refusal.value)
+
+
+def test_recipes_are_found_by_name_and_the_nearest_is_suggested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "src" / "unmask").mkdir(parents=True)
+    (tmp_path / "recipes" / "dtn").mkdir(parents=True)
+    file = tmp_path / "recipes" / "dtn" / "small.toml"
+    file.write_text(RECIPE)
+    monkeypatch.setattr(recipes, "files", lambda package: tmp_path / "src" / package)
+    assert recipes.recipe_files() == {"dtn/small": file}
+    assert recipes.find_recipe("dtn/small") == file
+    assert recipes.find_recipe(str(file)) == file
+    with pytest.raises(UsageError, match='did you mean "dtn/small"'):
+        recipes.find_recipe("dtn/smal")
+
+
+@pytest.mark.parametrize("name", sorted(recipes.recipe_files()))
+def test_every_shipped_recipe_is_valid_and_named_after_its_file(name: str) -> None:
+    assert read_recipe(name).name == name
