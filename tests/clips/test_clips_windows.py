@@ -1,14 +1,18 @@
 """Laws of which faces form a clip."""
 
 import pytest
-from marked_faces import noise_track
+from marked_faces import noise_face, noise_track
 
 from unmask.clips.windows import clip_windows
 from unmask.types import InputSpec, Track
 
 
-def spec(n_frames, stride=1):
-    return InputSpec(size_px=8, n_frames=n_frames, stride=stride)
+def spec(n_frames):
+    return InputSpec(size_px=8, n_frames=n_frames)
+
+
+def track_at(*times):
+    return Track(id=7, faces=tuple(noise_face(seed=k, t_s=t) for k, t in enumerate(times)))
 
 
 def indices(track, clip):
@@ -36,7 +40,7 @@ def test_an_image_system_sees_every_face_once():
 )
 def test_runs_of_faces(n_faces, n_frames, stride, expected):
     track = noise_track(n_faces)
-    clips = clip_windows(track, spec(n_frames, stride))
+    clips = clip_windows(track, spec(n_frames), face_stride=stride)
     assert [indices(track, clip) for clip in clips] == expected
 
 
@@ -57,6 +61,28 @@ def test_time_orders_the_faces_and_the_middle_dates_the_clip():
     (clip,) = clip_windows(shuffled, spec(4))
     assert indices(track, clip) == [0, 1, 2, 3]
     assert clip.t_s == pytest.approx(0.15)
+
+
+def test_a_clip_never_spans_a_gap_but_bridges_a_missed_face():
+    # A missed face at .3; a pause from .5 to 2; then two full clips and a lone sighting.
+    track = track_at(0.0, 0.1, 0.2, 0.4, 0.5, 2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 2.6, 2.7, 9.0)
+    picked = [indices(track, clip) for clip in clip_windows(track, spec(4))]
+    assert picked == [[0, 1, 2, 3], [1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]
+
+
+def test_half_a_clip_is_filled_up_and_less_is_left_out_unless_it_is_all_there_is():
+    half = track_at(0.0, 0.1, 0.2, 0.3, 5.0, 5.1)
+    picked = [indices(half, clip) for clip in clip_windows(half, spec(4))]
+    assert picked == [[0, 1, 2, 3], [4, 5, 5, 5]]
+    short = track_at(0.0, 0.1, 5.0)
+    assert [indices(short, c) for c in clip_windows(short, spec(8))] == [[0] + [1] * 7]
+
+
+def test_clips_sampled_apart_come_back_as_they_were_sampled():
+    # Three clips of four frames at 25 / s, spread over a minute, as a scan samples them.
+    track = track_at(*(start + k / 25 for start in (5, 25, 45) for k in range(4)))
+    picked = [indices(track, clip) for clip in clip_windows(track, spec(4))]
+    assert picked == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
 
 
 def test_an_empty_track_has_no_clips():
