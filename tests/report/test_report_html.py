@@ -19,6 +19,7 @@ from unmask.report.html.markup import resource
 
 every_report = pytest.mark.parametrize("make", samples.ALL.values(), ids=samples.ALL)
 VOID = {"meta", "img", "br"}
+_LEAST = ["Least suspicious 2/2", "Least suspicious 1/2"]
 EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=y>"
 
 
@@ -217,6 +218,27 @@ def test_the_pictures_in_the_page_are_the_faces_of_the_report():
 
 def test_without_a_map_only_the_plain_faces_are_shown():
     assert len(pictures_of(samples.untrained())) == len(samples.untrained().evidence)
+
+
+@pytest.mark.parametrize(
+    ("count", "labels"),
+    [
+        (1, ["The face as the detector saw it"]),
+        (2, ["Most suspicious", "Least suspicious"]),
+        (5, [*(f"Most suspicious {n}/3" for n in (1, 2, 3)), *_LEAST]),
+    ],
+)
+def test_pictures_go_from_the_most_to_the_least_suspicious_and_say_so(count, labels):
+    report = samples.fake_video()
+    one, other = report.evidence[0], report.tracks[0].scores
+    shown = tuple(replace(one, t_s=s.t_s, p_fake=s.p_fake) for s in other[:count])
+    page = Page(render(replace(report, tracks=report.tracks[:1], evidence=shown[::-1])))
+    text = " ".join(t.strip() for inside, t in page.texts if inside in ("b", "span"))
+    places = [text.index(label) for label in labels]
+    assert places == sorted(places)
+    scores = [float(p) for p in re.findall(r"· score [<>]?(0\.\d+)", page.text)]
+    assert scores == sorted(scores, reverse=True)
+    assert len(scores) == count
 
 
 def test_the_map_is_orange_where_it_pushes_to_fake_and_blue_where_to_real():

@@ -56,3 +56,13 @@ def fill(template: str, **values: object) -> Html:
 def resource(name: str) -> Html:
     """A file of this package, as it is."""
     return Html(files("unmask.report.html").joinpath(name).read_text(encoding="utf-8"))
+
+
+def badge(name: str) -> Html:
+    """A small label in the colour of a verdict."""
+    return tag("span", name, class_=f"badge small {name}")
+
+
+def number(value: object) -> Html:
+    """A table cell with figures, set to the right."""
+    return tag("td", value, class_="number")
