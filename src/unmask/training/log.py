@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 from torch import Tensor
 
 PLAIN_LINE_EVERY_S = 30.0  # where there is no terminal to redraw
@@ -90,10 +91,13 @@ class Display:
     def __init__(self, total_steps: int, step: int, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[text]}"),
+            BarColumn(bar_width=12, table_column=Column(min_width=12)),
+            MofNCompleteColumn(
+                table_column=Column(no_wrap=True, min_width=len(f"{total_steps}/") * 2)
+            ),
+            TextColumn(
+                "{task.fields[text]}", table_column=Column(no_wrap=True, overflow="ellipsis")
+            ),
             console=self._console,
             disable=not self._console.is_terminal,
         )
@@ -132,10 +136,16 @@ class Display:
 def figures(
     *, lr: float, means: Mapping[str, float], rate: float, left_s: float, waited: float
 ) -> str:
-    """One line of a person's figures: rate, loss and its parts, rate of learning, time left."""
-    losses = " ".join(f"{name} {value:.4g}" for name, value in means.items())
-    wait = f", {waited:.0%} waiting for data" if waited >= 0.1 else ""
-    return f"{rate:.1f} img/s{wait} | {losses} | lr {lr:.2g} | {duration(left_s)} left"
+    """One line of figures for a person, the most wanted first, to fit beside the bar.
+
+    >>> means = {"loss": 2.41735, "ce": 0.58593, "grad_norm": 64.5}
+    >>> figures(lr=1e-4, means=means, rate=4.42, left_s=3725, waited=0.3)
+    '1 h 02 min left, 4.4 img/s, 30% waiting for data, loss 2.42, ce 0.586, lr 0.0001'
+    """
+    speed = f"{rate:.1f} img/s" if rate < 100 else f"{rate:.0f} img/s"
+    wait = [f"{waited:.0%} waiting for data"] if waited >= 0.1 else []
+    losses = [f"{name} {value:#.3g}" for name, value in means.items() if name != "grad_norm"]
+    return ", ".join([f"{duration(left_s)} left", speed, *wait, *losses, f"lr {lr:.2g}"])
 
 
 def duration(seconds: float) -> str:
