@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from unmask.errors import CheckpointError
 from unmask.types import Calibration, InputSpec, Thresholds
 
-FORMAT = "unmask.checkpoint/1"
+FORMAT: Literal["unmask.checkpoint/1"] = "unmask.checkpoint/1"
 METADATA, WEIGHTS, GRAPH = "checkpoint.json", "weights.safetensors", "model.onnx"
 DEFAULT_MODEL = "default"
 _PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".bin", ".ckpt", ".tar", ".t7"}
@@ -28,7 +28,7 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["unmask.checkpoint/1"]
+    format: Literal["unmask.checkpoint/1"] = FORMAT
     model: str  # name in the table of models
     config: dict[str, Any]  # of the network's Config
     input_spec: InputSpec

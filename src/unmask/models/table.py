@@ -56,7 +56,14 @@ TABLE: dict[str, Entry] = {
     "dtn/L5": _dtn("L5", Published(parameters_m=26.751, flops_g=9.596), depth=5),
     "dtn/L7": _dtn("L7", Published(parameters_m=33.073, flops_g=10.002), depth=7),
     "dtn/no-lc": _dtn("no-lc", Published(parameters_m=29.876, flops_g=9.796), local_conv=False),
-    "dtn/small": _dtn("small", size_px=160, groups=SMALL_GROUPS, expert_hidden=64, depth=3),
+    "dtn/small": _dtn(
+        "small",
+        size_px=160,
+        groups=SMALL_GROUPS,
+        expert_hidden=64,
+        depth=3,
+        attn_skip=True,  # without it the first steps of a short training see no places apart
+    ),
     "xception": Entry(
         system="baselines",
         variant="xception",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from unmask import __version__
 from unmask.errors import CheckpointError, OutputError
 from unmask.models import create
 from unmask.models.base import Network
 from unmask.models.checkpoint import (
-    FORMAT,
     GRAPH,
     METADATA,
     WEIGHTS,
@@ -55,7 +54,6 @@ def save_checkpoint(
         part.replace(folder / WEIGHTS)
         (folder / GRAPH).unlink(missing_ok=True)  # a graph of other weights must not survive
         meta = Metadata(
-            format=FORMAT,
             model=name,
             config=asdict(network.config),
             input_spec=network.input_spec,
@@ -66,7 +64,7 @@ def save_checkpoint(
             data_digest=data_digest,
             metrics=metrics or {},
             licence=licence,
-            version=__version__,
+            version=version("unmask"),
             sha256={WEIGHTS: sha256(folder / WEIGHTS)},
         )
         write_metadata(folder, meta)

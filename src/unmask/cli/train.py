@@ -1,0 +1,42 @@
+"""`unmask train`: a recipe and data in, a checkpoint out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unmask.errors import MissingExtraError
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or a .toml file.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Where the recipe's data paths begin.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Run folder; default runs/<recipe>.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+) -> None:
+    """Train a detector. Interrupted at any moment, it goes on with --resume, bit for bit."""
+    try:
+        from unmask.training.run import run_recipe
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("unmask"):
+            raise
+        raise MissingExtraError(
+            f"training needs {error.name}; install it with: pip install 'unmask[train]'"
+        ) from error
+
+    outcome, folder = run_recipe(
+        recipe, overrides=overrides or (), data_dir=data, out_dir=out, resume=resume
+    )
+    best = outcome.best
+    score = f"AUC {best.auc:.4f} at step {outcome.best_step}" if best else "never validated"
+    print(f"{outcome.stopped} at step {outcome.step}; best on the calibration part: {score}")
+    print(f"checkpoint: {folder / 'best'}")
