@@ -47,7 +47,7 @@ class AugmentConfig:
     p_grey: float = 0.05
     p_blur: float = 0.15
     blur_px: Range = (0.4, 1.6)  # sigma at the crop's own resolution
-    p_resample: float = 0.4
+    p_resample: float = 0.3
     resample: Range = (0.35, 0.95)  # the crop is shrunk to this share and enlarged again
     p_noise: float = 0.15
     noise: Range = (1.0, 8.0)  # standard deviation, of 255

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from unmask.clips.tensors import dlib_landmarks
 from unmask.errors import DataError
+from unmask.faces.quality import sharpness
 from unmask.types import Face, FaceQuality, Image, Track
 
 Part = Literal["train", "val"]
@@ -70,16 +71,17 @@ class FaceTable:
         rgb = self.image(row)
         height, width = rgb.shape[:2]
         side, crop_px = min(height, width), self.crop_px[row]
+        box = (0.0, 0.0, float(width), float(height))
         face = Face(
             t_s=0.0,
-            box_xyxy_px=(0.0, 0.0, float(width), float(height)),
+            box_xyxy_px=box,
             landmarks_px=dlib_landmarks(width / 2, height / 2, side),
             confidence=1.0,
             crop=rgb,
             crop_origin_px=(0, 0),
             quality=FaceQuality(
                 size_px=float(side if crop_px is None else crop_px),
-                sharpness=_sharpness(rgb),
+                sharpness=sharpness(rgb, box),
                 yaw=0.0,
                 roll_deg=0.0,
             ),
@@ -183,9 +185,3 @@ def _folder_rows(path: Path, part: Part) -> list[tuple[Path, int, str]]:
                 video = inside.parent if inside.parent != Path() else inside.with_suffix("")
                 rows.append((file, label, video.as_posix()))
     return rows
-
-
-def _sharpness(rgb: Image) -> float:
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    grey = cv2.resize(grey, (112, 112), interpolation=cv2.INTER_AREA)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
