@@ -1,1 +1,9 @@
-"""video."""
+"""Stage 1: a file becomes frames and sound, and frames become a file again.
+
+    probe    what a file is, or why it cannot be read      audio   its sound on the picture's clock
+    sample   which times to look at                        encode  frames and sound to a file
+    decode   the frames at those times (`Reader`)
+
+Beneath them: container (opening and refusing), stream (FFmpeg's frames: clock, seeks, damage),
+images (OpenCV's: stills, animations), colour (YCbCr and RGB), orientation (upright pictures).
+"""
