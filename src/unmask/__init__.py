@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unmask.errors import UnmaskError
-from unmask.types import Report
 
 if TYPE_CHECKING:
     from unmask.pipeline.detector import Detector
+    from unmask.types import Report
 
 __version__ = "0.1.0.dev0"
 __all__ = ["Report", "UnmaskError", "list_models", "load", "scan"]
@@ -45,3 +45,12 @@ def list_models() -> tuple[str, ...]:
     from unmask.models import names
 
     return names()
+
+
+def __getattr__(name: str) -> Any:
+    """Fetch `Report` when it is asked for: numpy alone would double the time of `unmask --help`."""
+    if name == "Report":
+        from unmask.types import Report
+
+        return Report
+    raise AttributeError(f"module 'unmask' has no attribute {name!r}")

@@ -55,7 +55,7 @@ class TimmDetector(Network):
         )
         self.trunk = timm.create_model(config.trunk, num_classes=0, global_pool="")
         self.drop = nn.Dropout(config.drop_rate)
-        self.head = nn.Linear(int(self.trunk.num_features), 2)
+        self.head = nn.Linear(self.trunk.num_features, 2)  # type: ignore[arg-type]
 
     def forward(self, batch: Batch) -> Output:
         """Score frames (B, 1, 3, H, W), normalised per input_spec -> logit (B,)."""

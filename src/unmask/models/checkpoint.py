@@ -28,7 +28,7 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["unmask.checkpoint/1"] = FORMAT
+    format: Literal["unmask.checkpoint/1"]
     model: str  # name in the table of models
     config: dict[str, Any]  # of the network's Config
     input_spec: InputSpec

@@ -16,6 +16,7 @@ from unmask.errors import CheckpointError, OutputError
 from unmask.models import create
 from unmask.models.base import Network
 from unmask.models.checkpoint import (
+    FORMAT,
     GRAPH,
     METADATA,
     WEIGHTS,
@@ -54,6 +55,7 @@ def save_checkpoint(
         part.replace(folder / WEIGHTS)
         (folder / GRAPH).unlink(missing_ok=True)  # a graph of other weights must not survive
         meta = Metadata(
+            format=FORMAT,
             model=name,
             config=asdict(network.config),
             input_spec=network.input_spec,
