@@ -1,0 +1,24 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real faces to develop with; tests that want it skip where it is absent."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("UNMASK_SHARED", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no development data at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep graphs that tests compile out of the user's cache folder."""
+    os.environ.setdefault("UNMASK_CACHE", str(tmp_path_factory.mktemp("unmask-cache")))
