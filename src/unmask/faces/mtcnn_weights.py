@@ -107,8 +107,9 @@ def digest(weights: Sequence[NDArray[np.float32]]) -> str:
 def _read_npz(path: Path) -> Weights | None:
     """Arrays of an npz in order, or None when there is none or it cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            return [kept[f"arr_{i}"] for i in range(len(kept.files))]
+        kept = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        names = kept.files if isinstance(kept, np.lib.npyio.NpzFile) else ()
+        return [kept[f"arr_{i}"] for i in range(len(names))]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
