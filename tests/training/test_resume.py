@@ -16,6 +16,7 @@ import pytest
 import tiny_training
 import torch
 
+from unmask.training.optim import snapshot
 from unmask.training.state import read_state
 
 # Validation every 5 steps, epochs of 7 and states every 3: kills fall between all of them.
@@ -106,6 +107,39 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     before = (tmp_path / "state.pt").read_bytes()
     assert tiny_training.fit(tmp_path, steps=6, resume=True) == first
     assert (tmp_path / "state.pt").read_bytes() == before
+
+
+def test_the_best_is_handed_over_again_after_a_kill_before_it_was(tmp_path: Path) -> None:
+    """The state is saved first, then the checkpoint is written; a kill may fall between."""
+    kept: list[tuple[dict[str, Any], Any]] = []
+
+    def killed(network: Any, scores: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny_training.fit(tmp_path, steps=7, ema_decay=0.9, keep_best=killed)
+    expected = read_state(tmp_path / "state.pt")["progress"]
+    outcome = tiny_training.fit(
+        tmp_path,
+        steps=7,
+        ema_decay=0.9,
+        resume=True,
+        keep_best=lambda network, scores: kept.append((snapshot(network), scores)),
+    )
+    ((weights, scores),) = kept
+    assert scores == outcome.best
+    assert outcome.best_step == expected["best_step"] == 7
+    assert all(torch.equal(weights[k], v) for k, v in expected["best_weights"].items())
+
+
+def test_states_are_saved_by_the_clock_too(tmp_path: Path) -> None:
+    def spoil(batch: Any, epoch: int, place: int) -> None:
+        if place == 4:
+            raise RuntimeError("the machine is gone")
+
+    with pytest.raises(RuntimeError, match="gone"):
+        tiny_training.fit(tmp_path, loader=tiny_training.TinyLoader(spoil), save_every_s=0.0)
+    assert read_state(tmp_path / "state.pt")["progress"]["step"] == 4
 
 
 def test_an_interrupted_validation_is_done_again(tmp_path: Path) -> None:
