@@ -53,7 +53,7 @@ def test_precedence_is_default_then_recipe_then_set(tmp_path: Path) -> None:
     ("assignment", "nearest"),
     [
         ("train.bacth=4", 'train.bacth; did you mean "batch"'),
-        ("ttrain.batch=4", 'trian; did you mean "train"'),
+        ("ttrain.batch=4", 'ttrain; did you mean "train"'),
         ("train.schedule.millestones=[1]", 'train.schedule.millestones; did you mean "milestones'),
         ("train.zzzzzz=1", "known: batch, channels_last, init, lr, schedule"),
     ],
