@@ -4,11 +4,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-# The shell commands keep freed memory instead of handing it back to the system after every batch:
-# training and the tests with torch run 1.7 times faster with glibc (docs/performance.md).
-export MALLOC_MMAP_THRESHOLD_ ?= 4294967296
-export MALLOC_TRIM_THRESHOLD_ ?= 17179869184
-
 .PHONY: help demo test test-all check format pins clean
 
 help:  ## list these targets

@@ -1,1 +1,1 @@
-"""evaluation."""
+"""The one evaluation path: score once, then compute every number from the scores."""

@@ -41,13 +41,20 @@ def save_checkpoint(
     data_digest: str | None = None,
     metrics: dict[str, Any] | None = None,
     licence: str = "",
+    storage: torch.dtype = torch.float32,
 ) -> None:
     """Write weights and metadata; each file is complete before it takes its name.
+
+    `storage` float16 halves the size: matrices and kernels are rounded, vectors (biases, scales,
+    statistics) stay exact. A graph exported from the folder is made of the rounded weights.
 
     Metadata goes last, so that an interrupted save leaves the old checkpoint readable or a hash
     that does not match, never a wrong score.
     """
-    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    state = {
+        key: value.detach().cpu().contiguous().to(storage if value.dim() > 1 else value.dtype)
+        for key, value in network.state_dict().items()
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / (WEIGHTS + ".part")

@@ -15,7 +15,7 @@ from pathlib import Path
 from unmask.faces.detect import FaceDetector
 from unmask.faces.track import Tracker
 from unmask.types import Frame, InputSpec, Track, VideoInfo
-from unmask.video import open_media
+from unmask.video.decode import Reader
 from unmask.video.sample import clips, evenly
 
 FRAMES_AT_ONCE = 8  # detected together; more is no faster and holds more full frames
@@ -44,7 +44,7 @@ def ingest(path: Path, spec: InputSpec, *, n_frames: int, faces: FaceDetector) -
     decode_s = detect_s = 0.0
     n_sampled = n_with_face = 0
     started = time.perf_counter()
-    with open_media(path) as reader:
+    with Reader(path) as reader:
         times = sample_times(reader.info, spec, n_frames)
         for frames in _chunks(reader.frames(times), FRAMES_AT_ONCE):
             decoded = time.perf_counter()

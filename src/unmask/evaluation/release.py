@@ -1,0 +1,122 @@
+"""From a trained checkpoint to one that can be shipped, every number measured on the way.
+
+    python -m unmask.evaluation.release RUN/best --data FACES --out FOLDER [--card FILE]
+
+Weights are rounded to half precision, the graph is exported from the rounded weights, and that
+graph is calibrated and given its thresholds on the `calib` part of the recipe's own split, then
+measured once on `val`, which nothing was chosen on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unmask.config import build
+from unmask.datasets.samples import DataConfig, PlainSamples, open_samples
+from unmask.errors import CheckpointError
+from unmask.evaluation import metrics
+from unmask.evaluation.card import write_card
+from unmask.evaluation.predict import Scores, score
+from unmask.models.checkpoint import Checkpoint, read_checkpoint
+from unmask.models.weights import add_graph, load_network, save_checkpoint, write_metadata
+from unmask.pipeline.runtime import OpenVinoRuntime
+from unmask.scoring.calibrate import apply, fit_platt, sigmoid, thresholds_at_fpr
+from unmask.types import Calibration, Thresholds
+
+
+def release(trained: Path, data_dir: Path, out: Path) -> Checkpoint:
+    """Write a calibrated, measured checkpoint with its graph to `out`."""
+    source = read_checkpoint(trained)
+    recipe = source.meta.recipe
+    if recipe is None:
+        raise CheckpointError(f"{trained}: names no recipe, so its calibration part is not known")
+    save_checkpoint(
+        out,
+        load_network(source),
+        name=source.meta.model,
+        recipe=portable(recipe),
+        data_digest=source.meta.data_digest,
+        licence=source.meta.licence,
+        storage=torch.float16,
+    )
+    checkpoint = add_graph(out)
+    assert checkpoint.graph is not None, "add_graph has just exported it"
+    runtime = OpenVinoRuntime(checkpoint.graph, precision="f32")
+    config = build(DataConfig, recipe["data"], where=f"{trained}: recipe")
+    config = replace(config, paths=(data_dir,))
+    parts = {}
+    for name in ("calib", "val"):
+        samples = open_samples(config, checkpoint.meta.input_spec, name)  # type: ignore[arg-type]
+        assert isinstance(samples, PlainSamples), f"{name} is not drawn"
+        parts[name] = score(samples, runtime, data=f"{name} part of {data_dir.name}")
+    calib, val = parts["calib"], parts["val"]
+    calibration = fit_platt(calib.logit, calib.label, measured_on=calib.data)
+    reals = sigmoid(calibration.slope * calib.logit[calib.label == 0] + calibration.intercept)
+    thresholds = thresholds_at_fpr(reals, unit="image", measured_on=calib.data)
+    meta = checkpoint.meta.model_copy(
+        update={
+            "calibration": calibration,
+            "thresholds": thresholds,
+            "metrics": {
+                **source.meta.metrics,
+                "val": measure(val, calibration, thresholds),
+                "calib": measure(calib, calibration, thresholds),
+            },
+        }
+    )
+    write_metadata(out, meta)
+    return read_checkpoint(out)
+
+
+def portable(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Leave out where the data lay on the machine that trained."""
+    return {**recipe, "data": {**recipe["data"], "paths": []}}
+
+
+def measure(scores: Scores, calibration: Calibration, thresholds: Thresholds) -> dict[str, Any]:
+    """Every number of the card, from scores alone."""
+    p = np.array([apply(calibration, z) for z in scores.logit])
+    label = scores.label
+    reals, fakes = p[label == 0], p[label == 1]
+    return {
+        "data": scores.data,
+        "n": len(label),
+        "n_fake": scores.n_fake,
+        "auc": asdict(metrics.interval(metrics.auc, label, p, scores.source)),
+        "average_precision": metrics.average_precision(label, p),
+        "equal_error_rate": metrics.equal_error_rate(label, p),
+        "accuracy": metrics.accuracy(label, p),
+        "log_loss": metrics.log_loss(label, p),
+        "brier": metrics.brier(label, p),
+        "calibration_error": metrics.calibration_error(label, p),
+        "tpr_at_1pct_fpr": metrics.tpr_at_fpr(label, p, 0.01),
+        "tpr_at_5pct_fpr": metrics.tpr_at_fpr(label, p, 0.05),
+        "reals_called_fake": float(np.mean(reals >= thresholds.fake)),
+        "reals_not_called_real": float(np.mean(reals >= thresholds.real)),
+        "fakes_called_fake": float(np.mean(fakes >= thresholds.fake)),
+        "fakes_called_real": float(np.mean(fakes < thresholds.real)),
+        "undecided": float(np.mean((p >= thresholds.real) & (p < thresholds.fake))),
+    }
+
+
+def main() -> None:
+    """Release a checkpoint from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("trained", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--card", type=Path)
+    given = parser.parse_args()
+    checkpoint = release(given.trained, given.data, given.out)
+    if given.card:
+        write_card(checkpoint, given.card)
+
+
+if __name__ == "__main__":
+    main()
