@@ -4,6 +4,11 @@
     sample   which times to look at                        encode  frames and sound to a file
     decode   the frames at those times (`Reader`)
 
-Beneath them: container (opening and refusing), stream (FFmpeg's frames: clock, seeks, damage),
-images (OpenCV's: stills, animations), colour (YCbCr and RGB), orientation (upright pictures).
+Beneath them: container (opening and refusing), stream (FFmpeg's frames, with seeks), clock (when a
+frame is shown), damage (which frames to trust), images (OpenCV's: stills, animations), colour
+(YCbCr and RGB), orientation (upright pictures), soundtrack (sound for a new picture).
 """
+
+from unmask.video.decode import Reader, open_media
+
+__all__ = ["Reader", "open_media"]

@@ -99,6 +99,15 @@ class Reader:
             source.close()
 
 
+def open_media(path: Path) -> Reader:
+    """Describe a media file and make its frames available; use with `with`.
+
+    Raises:
+        UnreadableMediaError: see `probe`.
+    """
+    return Reader(path)
+
+
 def _shown_at(source: Source, times_s: Iterable[float]) -> Iterator[Timed]:
     """Pick from pictures in order those on the screen at `times_s`, each once."""
     waiting = deque(sorted(max(0.0, t) for t in times_s))

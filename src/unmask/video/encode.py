@@ -15,7 +15,6 @@ from typing import Self, cast
 
 import av
 import cv2
-from av.audio.stream import AudioStream
 from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
 from av.packet import Packet
@@ -25,8 +24,7 @@ from av.video.stream import VideoStream
 from unmask.errors import MissingExtraError, OutputError
 from unmask.types import Image
 from unmask.video.colour import from_rgb
-from unmask.video.container import open_container
-from unmask.video.probe import first_frame_time
+from unmask.video.soundtrack import Soundtrack
 
 _FINE_CLOCK = Fraction(1, 90_000)  # for frames with times; divides all common frame durations
 _PIXEL_FORMAT = "yuv420p"
@@ -56,8 +54,8 @@ class VideoWriter:
     """Writes frames one by one; the file is in place once the `with` block has ended well.
 
     The name's ending chooses the format (.mp4, .mov, .mkv). `crf` is x264's quality, lower is
-    better, 18 looks like the source. The sound of `audio_from`, where it has any, is copied
-    without loss as far as the picture goes, and stays beside its picture.
+    better, 18 looks like the source. The sound of `audio_from`, where it has any, is taken over
+    as far as the picture goes and stays beside its picture (see `Soundtrack`).
     """
 
     def __init__(
@@ -85,7 +83,7 @@ class VideoWriter:
         self._container = self._open()
         self._converter = VideoReformatter()
         self._stream: VideoStream | None = None  # known once the first frame shows its size
-        self._sound: _CopiedSound | None = None
+        self._sound: Soundtrack | None = None
         self._next_pts = 0
 
     def write(self, rgb: Image, t_s: float | None = None) -> None:
@@ -144,7 +142,7 @@ class VideoWriter:
                 self._container.add_stream(self._codec, rate=self._fps, options=self._options),
             )
             if self._audio_from:
-                self._sound = _CopiedSound(self._audio_from, self._container)
+                self._sound = Soundtrack(self._audio_from, self._container)
         stream.height, stream.width = rgb.shape[:2]
         stream.pix_fmt = _PIXEL_FORMAT
         context = stream.codec_context
@@ -182,38 +180,6 @@ class VideoWriter:
             ) from error
         except ValueError as error:  # PyAV's word for a format it does not know, or cannot fill
             raise OutputError(f"{self._path}: {error}. Use a name that ends in .mp4.") from error
-
-
-class _CopiedSound:
-    """Packets of another file's sound, on the clock of its picture."""
-
-    def __init__(self, path: Path, output: OutputContainer) -> None:
-        self._input = open_container(path)
-        self._shift = first_frame_time(path)
-        self._packets: Iterator[Packet[AudioStream]] = iter(())
-        self._held: Packet[AudioStream] | None = None
-        source = next(iter(self._input.streams.audio), None)
-        if source is not None:
-            self._stream: AudioStream = output.add_stream_from_template(source)
-            self._packets = (p for p in self._input.demux(source) if p.dts is not None)
-
-    def until(self, t: Fraction) -> Iterator[Packet[AudioStream]]:
-        """Give the packets that start before `t` seconds and were not given yet."""
-        while (packet := self._held or next(self._packets, None)) is not None:
-            self._held = packet
-            stamp = packet.dts or 0  # of sound, the same as its pts
-            start = stamp * packet.time_base - self._shift
-            if start >= t:
-                return
-            self._held = None
-            if start + (packet.duration or 0) * packet.time_base > 0:
-                packet.pts = packet.dts = stamp - round(self._shift / packet.time_base)
-                packet.stream = self._stream
-                yield packet
-
-    def close(self) -> None:
-        """Let go of the source."""
-        self._input.close()
 
 
 def _check_codec(codec: str) -> None:

@@ -49,10 +49,10 @@ def probe(path: Path) -> VideoInfo:
 
 
 def first_frame_time(path: Path) -> Fraction:
-    """The container's own time of the first frame, our 0; of a file without a picture, 0."""
+    """The container's own time of the first frame, our 0; without a picture, of the first sound."""
     with open_container(path) as container:
         if not moving_pictures(container):
-            return Fraction(0)
+            return Fraction(container.start_time or 0, av.time_base)
         stream = picture_stream(path, container)
         first = _scan(path, container, stream, 1).first
         return (first.pts or 0) * (stream.time_base or Fraction(0))

@@ -1,0 +1,80 @@
+"""Which decoded frames can be trusted, and where a file is damaged.
+
+Video builds frames on frames: after a damaged one, everything up to the next key frame may show
+pieces of other frames, often without a word from the decoder. A detector of forgeries must not
+see such pictures, so they are left out and the stretch is told.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import av
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+
+class Damage:
+    """Follows one pass over a stream in the order of decoding."""
+
+    def __init__(self) -> None:
+        self._await_key = False  # what comes before the next key frame builds on missing frames
+        self._incomplete: deque[int] = deque()  # dts of packets that the demuxer knows to be cut
+        self._good_s = 0.0  # the last good frame
+        self._inside_s: tuple[float, float] | None = None  # around all damage with good ends
+        self._open_s: float | None = None  # the last good frame before damage that goes on
+
+    def mark(self) -> None:
+        """Something could not be read or decoded after the last good frame."""
+        self._await_key = True
+        if self._open_s is None:
+            self._open_s = self._good_s
+
+    def watch(self, packet: Packet[VideoStream]) -> None:
+        """Note a packet on its way into the decoder, which may not notice that it is cut.
+
+        All frames that follow it in the stream have stamps beyond its dts.
+        """
+        if packet.is_corrupt and packet.dts is not None:
+            self._incomplete.append(packet.dts)
+
+    def spoils(self, frame: av.VideoFrame) -> bool:
+        """Whether a frame is damaged, or builds on one that is or was not decoded."""
+        spoilt = frame.is_corrupt
+        while self._incomplete and frame.pts is not None and frame.pts >= self._incomplete[0]:
+            self._incomplete.popleft()
+            spoilt = True
+        if spoilt:
+            self.mark()
+        elif frame.key_frame:
+            self._await_key = False
+        return self._await_key
+
+    def good(self, t_s: float) -> None:
+        """A frame that can be trusted, at `t_s`."""
+        if self._open_s is not None:
+            self._inside_s = ((self._inside_s or (self._open_s,))[0], t_s)
+            self._open_s = None
+        self._good_s = t_s
+
+    def jump(self) -> None:
+        """A seek: decoding begins anew at the next key frame."""
+        self._await_key = True
+        self._incomplete.clear()
+
+    def end(self) -> None:
+        """The stream is over."""
+        if self._incomplete:
+            self.mark()
+
+    @property
+    def inside(self) -> str | None:
+        """Damage with good frames after it, as a sentence."""
+        if self._inside_s is None:
+            return None
+        return "damaged frames left out between {:.2f} s and {:.2f} s".format(*self._inside_s)
+
+    @property
+    def last(self) -> str | None:
+        """Damage with nothing good after it so far, as a sentence."""
+        return None if self._open_s is None else f"damaged frames after {self._open_s:.2f} s"

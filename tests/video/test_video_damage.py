@@ -1,0 +1,87 @@
+"""Damaged files: what can be read is read, what is lost is told, nothing spoilt is handed out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import media
+from unmask.video.decode import Reader
+from unmask.video.sample import evenly
+
+GOPS = {"g": "25"}
+FASTSTART = {"movflags": "faststart"}
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
+
+
+@pytest.mark.parametrize(
+    ("name", "container_options"),
+    [("a.mp4", FASTSTART), ("a.mkv", {})],
+    ids=["mp4", "mkv"],
+)
+def test_a_cut_file_is_read_to_the_cut_and_the_rest_told(tmp_path, name, container_options):
+    clip = media.write_clip(tmp_path / name, 150, options=GOPS, container_options=container_options)
+    reader = Reader(media.cut(clip, 0.6))
+    numbers = [media.number_of(frame.rgb) for frame in reader.all_frames()]
+    assert numbers == list(range(len(numbers)))
+    assert 60 < len(numbers) < 110
+    assert reader.lost == f"no frame decoded after {len(numbers) / 25:.2f} s of 6.00 s"
+
+
+def test_a_cut_fragmented_recording_is_read_to_the_cut(tmp_path):
+    clip = media.write_clip(tmp_path / "a.mp4", 150, options=GOPS, container_options=FRAGMENTS)
+    reader = Reader(media.cut(clip, 0.55))
+    numbers = [media.number_of(frame.rgb) for frame in reader.all_frames()]
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) > 50
+    assert reader.lost is not None
+    assert "damaged frames" in reader.lost
+
+
+def test_wanted_times_beyond_the_cut_are_told_of(tmp_path):
+    clip = media.write_clip(tmp_path / "a.mp4", 150, options=GOPS, container_options=FASTSTART)
+    reader = Reader(media.cut(clip, 0.6))
+    frames = list(reader.frames(evenly(reader.info, 10)))
+    assert 5 <= len(frames) <= 8
+    assert reader.lost is not None
+    assert reader.lost.endswith("of 6.00 s")
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts", "a.avi"])
+def test_frames_spoilt_by_damage_are_left_out_and_told(tmp_path, name):
+    codec = "mpeg4" if name.endswith("avi") else "libx264"
+    clip = media.write_clip(
+        tmp_path / name, 150, codec=codec, options=GOPS, container_options=FASTSTART
+    )
+    intact = {media.number_of(f.rgb): f.rgb for f in Reader(clip).all_frames()}
+    reader = Reader(media.garble(clip, 0.5, 0.53))
+    frames = list(reader.all_frames())
+    numbers = [media.number_of(frame.rgb) for frame in frames]
+    assert numbers == sorted(set(numbers))
+    assert 0 in numbers
+    assert 145 in numbers
+    assert len(numbers) < 150
+    assert reader.lost is not None
+    assert reader.lost.startswith("damaged frames left out between")
+    for number, frame in zip(numbers, frames, strict=True):
+        if number < 60 or number > 110:
+            np.testing.assert_array_equal(frame.rgb, intact[number])
+
+
+def test_a_hole_that_the_demuxer_passes_over_is_told(tmp_path):
+    clip = media.write_clip(tmp_path / "a.mkv", 200, options=GOPS)
+    reader = Reader(media.garble(clip, 0.5, 0.55))
+    times = [frame.t_s for frame in reader.all_frames()]
+    assert np.diff(times).max() > 1.0
+    assert reader.lost is not None
+    assert "damaged frames left out between" in reader.lost
+
+
+def test_a_good_file_has_lost_nothing(tmp_path):
+    sound = media.Sound(lasts_s=6.0)
+    for name in ("a.mp4", "a.mkv", "a.ts"):  # the sound outlasts the picture by 4 s
+        reader = Reader(media.write_clip(tmp_path / name, 50, sound=sound))
+        assert len(list(reader.all_frames())) == 50
+        assert reader.lost is None
+        list(reader.frames([0.5]))
+        assert reader.lost is None
