@@ -47,7 +47,7 @@ def killed_at(folder: Path, step: int, changes: dict[str, Any], *, resume: bool)
     context.set_forkserver_preload(["unmask.training.engine"])  # torch imported once
     victim = context.Process(target=tiny_training.fit_slowly, args=(folder, resume, changes))
     victim.start()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not ((seen := train_lines(folder)) and seen[-1]["step"] >= step):
         assert victim.is_alive(), "the victim ended before it could be killed"
         assert time.monotonic() < deadline
