@@ -12,6 +12,12 @@ from typing import Any
 
 ZHANG = "Zhang, Li, Yu, Shen 2024, Distilled Transformers (DTN)"
 CHOLLET = "Chollet 2017, Xception; Roessler et al. 2019, FaceForensics++"
+TAN = "Tan, Le 2019, EfficientNet"
+HE = "He, Zhang, Ren, Sun 2016, ResNet"
+WODAJO = "Wodajo, Atnafu 2021, CViT (its convolutional stack)"
+AFCHAR = "Afchar, Nozick, Yamagishi, Echizen 2018, MesoNet"
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +54,35 @@ def _dtn(variant: str, published: Published | None = None, **config: Any) -> Ent
     )
 
 
+def _baseline(variant: str, publication: str, **config: Any) -> Entry:
+    return Entry(
+        system="baselines",
+        variant=variant,
+        module="unmask.models.baselines",
+        network="TrunkDetector",
+        publication=publication,
+        config=config,
+    )
+
+
+def _mesonet(variant: str, trunk: str, published: Published) -> Entry:
+    return Entry(
+        system="baselines",
+        variant=variant,
+        module="unmask.models.baselines",
+        network="MesoNet",
+        publication=AFCHAR,
+        config={
+            "trunk": trunk,
+            "size_px": 256,
+            "mean": (0.0, 0.0, 0.0),
+            "std": (1.0, 1.0, 1.0),
+            "drop_rate": 0.5,
+        },
+        published=published,
+    )
+
+
 SMALL_GROUPS = ((16, 2), (32, 2), (64, 3), (128, 3), (256, 3))
 
 TABLE: dict[str, Entry] = {
@@ -64,12 +99,33 @@ TABLE: dict[str, Entry] = {
         depth=3,
         attn_skip=True,  # without it the first steps of a short training see no places apart
     ),
-    "xception": Entry(
-        system="baselines",
-        variant="xception",
-        module="unmask.models.baselines",
-        network="TimmDetector",
-        publication=CHOLLET,
-        config={"trunk": "legacy_xception", "size_px": 299, "margin": 0.15},
+    "xception": _baseline("xception", CHOLLET),
+    "efficientnet-b4": _baseline(
+        "efficientnet-b4",
+        TAN,
+        trunk="tf_efficientnet_b4",
+        size_px=380,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        drop_rate=0.4,
+    ),
+    "efficientnet-b7": _baseline(
+        "efficientnet-b7",
+        TAN,
+        trunk="tf_efficientnet_b7",
+        size_px=380,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        drop_rate=0.5,
+    ),
+    "resnet34": _baseline(
+        "resnet34", HE, trunk="resnet34", size_px=224, mean=IMAGENET_MEAN, std=IMAGENET_STD
+    ),
+    "vgg": _baseline(
+        "vgg", WODAJO, trunk="cvit_vgg", size_px=256, mean=IMAGENET_MEAN, std=IMAGENET_STD
+    ),
+    "mesonet-4": _mesonet("mesonet-4", "meso4", Published(parameters_m=0.027977)),
+    "mesoinception-4": _mesonet(
+        "mesoinception-4", "mesoinception4", Published(parameters_m=0.028615)
     ),
 }

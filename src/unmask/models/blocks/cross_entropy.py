@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from unmask.models import base
@@ -32,6 +33,8 @@ class Objective(base.Objective):
     their common scale does not matter.
     """
 
+    class_weights: Tensor
+
     def __init__(self, model: Network, config: LossConfig | None = None) -> None:
         super().__init__()
         self.model = model
@@ -46,7 +49,7 @@ class Objective(base.Objective):
         ce = F.cross_entropy(
             out.aux["pair"].float(),
             batch.label.long(),
-            weight=self.class_weights,
+            weight=self.class_weights.float(),
             label_smoothing=self.config.label_smoothing,
         )
         return Losses(total=ce, parts={"ce": ce}, logit=out.logit)

@@ -3,7 +3,7 @@
 x = x + MSA(LN(x)),  x = x + MLP(LN(x)), with stochastic depth per row of the batch.
 """
 
-from timm.layers import DropPath
+from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from unmask.models.blocks.attention import Plug, SelfAttention
