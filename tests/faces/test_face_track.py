@@ -2,6 +2,7 @@
 
 import itertools
 
+import av
 import numpy as np
 import pytest
 from pasted_people import detection, head, portrait, room, scene
@@ -220,3 +221,20 @@ def test_detector_and_tracker_together_follow_a_moving_camera(detector):
     assert len(only.faces) == 8
     corners = np.array([face.box_xyxy_px[:2] for face in only.faces])
     np.testing.assert_allclose(np.diff(corners, axis=0), [(-5, -3)] * 7, atol=2.5)
+
+
+@pytest.mark.slow
+def test_every_talking_head_is_one_person_in_every_frame(detector, shared_data):
+    """Real clips of one person each, at eight frames spread over their length."""
+    clips = sorted((shared_data / "reals").glob("*.mp4"))
+    assert clips
+    for clip in clips:
+        with av.open(str(clip)) as container:
+            frames = list(container.decode(video=0))[
+                :: max(1, container.streams.video[0].frames // 8)
+            ]
+        tracker = Tracker()
+        for frame in frames:
+            image = frame.to_ndarray(format="rgb24")
+            tracker.update(frame.time, image, detector.detect([image])[0])
+        assert [len(track_.faces) for track_ in tracker.tracks()] == [len(frames)], clip.name

@@ -76,7 +76,7 @@ class Tracker:
         self._watch_for_cuts(image)
         faces = [cut_face(image, detection, t_s) for detection in detections]
         looks = [look_of_face(face) for face in faces]
-        taken = self._pairs(faces, looks)
+        taken = _greedy_pairs(self._scores(faces, looks))
         for i, (face, look) in enumerate(zip(faces, looks, strict=True)):
             if i in taken:
                 self._continue(self._people[taken[i]], face, look)
@@ -107,36 +107,33 @@ class Tracker:
             self._scene += float(look @ self._scene_look) < self.config.scene_alike
         self._scene_look = look
 
-    def _pairs(self, faces: Sequence[Face], looks: Sequence[Look]) -> dict[int, int]:
-        """Which face goes on which person's track: face index -> person index."""
-        scores = np.full((len(faces), len(self._people)), -math.inf)
-        for i, (face, look) in enumerate(zip(faces, looks, strict=True)):
-            for j, person in enumerate(self._people):
-                scores[i, j] = self._score(person, face, look)
-        return _greedy_pairs(scores)
-
-    def _score(self, person: _Person, face: Face, look: Look) -> float:
-        """Evidence that the face is the person's, above what is needed; negative = not enough."""
+    def _scores(self, faces: Sequence[Face], looks: Sequence[Look]) -> NDArray[np.float64]:
+        """Evidence, above what is needed, that a face is a person's: (faces, people)."""
         config = self.config
-        likeness = max(float(look @ person.look), float(look @ person.last_look))
-        if likeness <= config.unlike:
-            return -math.inf
-        looks = min(1.0, (likeness - config.unlike) / (config.alike - config.unlike))
-        gap_s = face.t_s - person.faces[-1].t_s
-        same_scene = person.scene == self._scene
-        weight = config.trust_s / (config.trust_s + gap_s) if same_scene else 0.0
-        position = self._nearness(person.faces[-1].box_xyxy_px, face.box_xyxy_px, gap_s)
+        if not faces or not self._people:
+            return np.empty((len(faces), len(self._people)))
+        likeness = np.maximum(
+            np.stack(looks) @ np.stack([person.look for person in self._people]).T,
+            np.stack(looks) @ np.stack([person.last_look for person in self._people]).T,
+        ).astype(np.float64)  # (faces, people)
+        alike = (likeness - config.unlike) / (config.alike - config.unlike)
+        gap_s = np.array([faces[0].t_s - person.faces[-1].t_s for person in self._people])
+        same_scene = np.array([person.scene == self._scene for person in self._people])
+        weight = np.where(same_scene, config.trust_s / (config.trust_s + gap_s), 0.0)
+        evidence = weight * self._nearness(faces, gap_s) + (1 - weight) * alike.clip(0, 1)
         needed = weight * config.position_needed + (1 - weight) * config.looks_needed
-        return weight * position + (1 - weight) * looks - needed
+        return np.where(likeness > config.unlike, evidence - needed, -np.inf)
 
-    def _nearness(self, before: Box, now: Box, gap_s: float) -> float:
+    def _nearness(self, faces: Sequence[Face], gap_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """1 where a face has not moved, towards 0 as it is further off than the gap explains."""
         config = self.config
-        (x0, y0, side0), (x1, y1, side1) = _centre_and_side(before), _centre_and_side(now)
-        moved = math.hypot(x1 - x0, y1 - y0) / max(side0, side1)
+        x, y, side = _centre_and_side([face.box_xyxy_px for face in faces])[..., None]
+        x0, y0, side0 = _centre_and_side([person.faces[-1].box_xyxy_px for person in self._people])
+        moved = np.hypot(x - x0, y - y0) / np.maximum(side, side0)
         moved /= config.reach + config.speed * gap_s
-        grown = math.log(side1 / side0) / (config.growth * (1 + gap_s))
-        return math.exp(-(moved**2 + grown**2) / 2)
+        grown = np.log(side / side0) / (config.growth * (1 + gap_s))
+        nearness: NDArray[np.float64] = np.exp(-(moved**2 + grown**2) / 2)
+        return nearness
 
     def _continue(self, person: _Person, face: Face, look: Look) -> None:
         memory = self.config.looks_memory
@@ -159,6 +156,7 @@ def _greedy_pairs(scores: NDArray[np.float64]) -> dict[int, int]:
     return pairs
 
 
-def _centre_and_side(box: Box) -> tuple[float, float, float]:
-    x0, y0, x1, y1 = box
-    return (x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0)
+def _centre_and_side(boxes: Sequence[Box]) -> NDArray[np.float64]:
+    """Centre x, centre y and longer side of boxes: (3, N)."""
+    x0, y0, x1, y1 = np.array(boxes, np.float64).T
+    return np.stack([(x0 + x1) / 2, (y0 + y1) / 2, np.maximum(x1 - x0, y1 - y0)])
