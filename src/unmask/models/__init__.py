@@ -43,7 +43,8 @@ def create(name: str, **overrides: Any) -> Network:
     """
     row = entry(name)
     module = _module(row.module)
-    config = build(module.Config, {**row.config, **overrides}, where=f"model {name}")
+    config_class = getattr(module, row.config_class)
+    config = build(config_class, {**row.config, **overrides}, where=f"model {name}")
     network: Network = getattr(module, row.network)(config)
     return network
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ZHANG = "Zhang, Li, Yu, Shen 2024, Distilled Transformers (DTN)"
+HEO = "Heo, Choi, Lee, Kim 2021, Vision Transformer and Distillation"
+LU = "Lu, Liu, Luo, Zhao, Zhou, Huang 2021, Long Distance Attention"
 CHOLLET = "Chollet 2017, Xception; Roessler et al. 2019, FaceForensics++"
 TAN = "Tan, Le 2019, EfficientNet"
 HE = "He, Zhang, Ren, Sun 2016, ResNet"
@@ -39,6 +41,7 @@ class Entry:
     network: str  # class name
     publication: str
     config: Mapping[str, Any] = field(default_factory=dict)  # differs from the Config's defaults
+    config_class: str = "Config"  # beside the network, where a module has several
     published: Published | None = None
 
 
@@ -82,6 +85,77 @@ def _mesonet(variant: str, trunk: str, published: Published) -> Entry:
         published=published,
     )
 
+
+def _vit_distill(variant: str, **config: Any) -> Entry:
+    return Entry(
+        system="vit_distill",
+        variant=variant,
+        module="unmask.models.vit_distill",
+        network="VitDistill",
+        publication=HEO,
+        config=config,
+    )
+
+
+VIT_DISTILL: dict[str, Entry] = {
+    "vit_distill": _vit_distill("full"),
+    "vit_distill/patch_only": _vit_distill("patch_only", combine="patch_only"),
+    "vit_distill/cnn_only": _vit_distill("cnn_only", combine="cnn_only"),
+    # Trained with objective.lam = 1, which teaches the class token alone.
+    "vit_distill/no_distill": _vit_distill("no_distill", infer="cls"),
+    "vit_distill/infer_cls": _vit_distill("infer_cls", infer="cls"),
+    "vit_distill/infer_mean": _vit_distill("infer_mean", infer="mean"),
+    "vit_distill/adaptive1d": _vit_distill("adaptive1d", combine="adaptive1d"),
+    "vit_distill/concat": _vit_distill("concat", combine="concat"),
+    "vit_distill/baseline_b7": Entry(
+        system="vit_distill",
+        variant="baseline_b7",
+        module="unmask.models.vit_distill",
+        network="Teacher",
+        config_class="TeacherConfig",
+        publication="Seferbekov 2020, the DFDC winner's network, as Heo et al. 2021 compare with",
+    ),
+    "vit_distill/tiny": _vit_distill(
+        "tiny",
+        size_px=128,
+        dim=192,
+        depth=4,
+        heads=3,
+        trunk="tf_efficientnet_b0",
+        trunk_drop_path=0.0,
+    ),
+}
+
+
+def _long_distance(variant: str, **config: Any) -> Entry:
+    return Entry(
+        system="long_distance",
+        variant=variant,
+        module="unmask.models.long_distance",
+        network="LongDistance",
+        publication=LU,
+        config=config,
+    )
+
+
+LONG_DISTANCE: dict[str, Entry] = {
+    "long_distance": _long_distance("spatial-temporal"),
+    "long_distance/xception": _long_distance("xception", attention="none"),
+    "long_distance/spatial": _long_distance("spatial", attention="spatial"),
+    "long_distance/temporal": _long_distance("temporal", attention="temporal"),
+    **{f"long_distance/m{m}": _long_distance(f"m{m}", maps=m) for m in (1, 2, 3, 4, 5)},
+    **{f"long_distance/n{n}": _long_distance(f"n{n}", next_frames=n) for n in (2, 3, 4, 5)},
+    **{f"long_distance/span_{c}": _long_distance(f"span_{c}", span=c) for c in (1, 3, 7, 14)},
+    "long_distance/conv1x1": _long_distance("conv1x1", gate="convolution"),
+    "long_distance/vit_direct": Entry(
+        system="long_distance",
+        variant="vit_direct",
+        module="unmask.models.long_distance",
+        network="VitDirect",
+        config_class="VitConfig",
+        publication=LU,
+    ),
+}
 
 SMALL_GROUPS = ((16, 2), (32, 2), (64, 3), (128, 3), (256, 3))
 
@@ -128,4 +202,6 @@ TABLE: dict[str, Entry] = {
     "mesoinception-4": _mesonet(
         "mesoinception-4", "mesoinception4", Published(parameters_m=0.028615)
     ),
+    **VIT_DISTILL,
+    **LONG_DISTANCE,
 }

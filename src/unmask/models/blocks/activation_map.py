@@ -5,9 +5,12 @@ from torch import Tensor, nn
 
 
 def activation_map(maps: Tensor, head: nn.Linear) -> Tensor:
-    """Class activation map of a two-way linear head over pooled maps (B, C, h, w) -> (B, h, w).
+    """Class activation map of a linear head over pooled maps (B, C, h, w) -> (B, h, w).
 
-    Its mean over places is z_fake - z_real exactly (Zhou et al., CVPR 2016).
+    Its mean over places is the logit exactly: z_fake - z_real of a two-way head, z of a head with
+    one output (Zhou et al., CVPR 2016).
     """
-    weight = (head.weight[1] - head.weight[0]).to(maps.dtype)
-    return torch.einsum("bchw,c->bhw", maps, weight) + (head.bias[1] - head.bias[0])
+    weight, bias = head.weight[-1], head.bias[-1]
+    if head.out_features == 2:
+        weight, bias = weight - head.weight[0], bias - head.bias[0]
+    return torch.einsum("bchw,c->bhw", maps, weight.to(maps.dtype)) + bias
