@@ -208,6 +208,9 @@ class FaceDetector:
         found: list[list[Detection]] = [[] for _ in frames]
         for i in np.flatnonzero(scores > self.config.thresholds[2]):
             x0, y0, x1, y1 = boxes[i].tolist()
+            height, width = frames[faces.frame[i]].rgb.shape[:2]
+            if not (0 <= (x0 + x1) / 2 <= width and 0 <= (y0 + y1) / 2 <= height):
+                continue  # a rim of a face at most: nothing to cut out
             detection = Detection(
                 box_xyxy_px=(x0, y0, x1, y1),
                 landmarks_px=landmarks[i],
