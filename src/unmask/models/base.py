@@ -45,6 +45,17 @@ class Network(nn.Module):
         raise NotImplementedError
 
 
+def example(network: Network, batch: int = 1, device: str = "meta") -> Batch:
+    """Input of the right shape for a network: zeros (B, T, 3, H, W), and sound where it hears."""
+    spec = network.input_spec
+    shape = (batch, spec.n_frames, 3, spec.size_px, spec.size_px)
+    audio = None
+    if spec.audio is not None:
+        rows = spec.audio.mel_bins or 1
+        audio = torch.zeros(batch, rows, spec.audio.n_samples, device=device)
+    return Batch(frames=torch.zeros(shape, device=device), audio=audio)
+
+
 class Objective(nn.Module):
     """Model, teachers and losses of one training regime: `forward(Batch) -> Losses`.
 

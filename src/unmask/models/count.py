@@ -15,8 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from unmask.models import create, names
-from unmask.models.base import Network
-from unmask.types import Batch
+from unmask.models.base import example
 
 
 class Counts(TypedDict):
@@ -25,17 +24,6 @@ class Counts(TypedDict):
     input: str
     parameters: int
     macs: int
-
-
-def example(network: Network, batch: int = 1, device: str = "meta") -> Batch:
-    """Input of the right shape for a network: zeros (B, T, 3, H, W), and sound where it hears."""
-    spec = network.input_spec
-    shape = (batch, spec.n_frames, 3, spec.size_px, spec.size_px)
-    audio = None
-    if spec.audio is not None:
-        rows = spec.audio.mel_bins or 1
-        audio = torch.zeros(batch, rows, spec.audio.n_samples, device=device)
-    return Batch(frames=torch.zeros(shape, device=device), audio=audio)
 
 
 def count(name: str) -> Counts:

@@ -1,17 +1,20 @@
 """Networks as ONNX graphs: frames (B, T, 3, H, W) to logit (B,) and, where exact, cam (B, h, w).
 
+A network that hears takes `audio` (B, 1, S) or (B, F, S) as its second input.
+
 The graph holds the network only. Preprocessing stays in `clips/tensors.py`, which training and
 scanning share, and the InputSpec travels beside the graph in `checkpoint.json`.
 """
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from unmask.models.base import Network
+from unmask.models.base import Network, example
 from unmask.types import Batch
 
 OPSET = 20  # the newest that OpenVINO and onnxruntime both read in full
@@ -24,25 +27,30 @@ class _Graph(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
-        out = self.network(Batch(frames=frames))
+    def forward(self, frames: Tensor, audio: Tensor | None = None) -> tuple[Tensor, ...]:
+        out = self.network(Batch(frames=frames, audio=audio))
         return (out.logit, out.aux["cam"]) if self.network.has_activation_map else (out.logit,)
 
 
 def export_onnx(network: Network, file: Path) -> None:
-    """Write the network, in eval mode and float32, as one ONNX file with a dynamic batch axis."""
-    spec = network.input_spec
+    """Write the network, in eval mode and float32, as one ONNX file with a dynamic batch axis.
+
+    The network itself stays as it is: a copy is exported.
+    """
     # Two clips: an axis of length one would be taken for a constant.
-    frames = torch.zeros(2, spec.n_frames, 3, spec.size_px, spec.size_px)
-    names = ["logit", "cam"] if network.has_activation_map else ["logit"]
+    clips = example(network, batch=2, device="cpu")
+    inputs = {"frames": clips.frames}
+    if clips.audio is not None:
+        inputs["audio"] = clips.audio
+    clip_axis = torch.export.Dim("batch", min=1, max=4096)
     program = torch.onnx.export(
-        _Graph(network).eval(),
-        (frames,),
+        _Graph(copy.deepcopy(network).cpu().float()).eval(),
+        tuple(inputs.values()),
         dynamo=True,
         opset_version=OPSET,
-        input_names=["frames"],
-        output_names=names,
-        dynamic_shapes={"frames": {0: torch.export.Dim("batch", min=1, max=4096)}},
+        input_names=list(inputs),
+        output_names=["logit", "cam"] if network.has_activation_map else ["logit"],
+        dynamic_shapes={name: {0: clip_axis} for name in inputs},
         verbose=False,
     )
     assert program is not None, "the dynamo exporter always returns a program"
