@@ -191,11 +191,12 @@ class Thresholds:
     A rate that was not measured at the unit in question is None, never guessed.
     """
 
-    fake: float  # p_fake at or above: fake (1 % of reals are at or above it)
-    real: float  # p_fake below: real (5 % of reals are at or above it)
+    fake: float  # p_fake at or above: fake
+    real: float  # p_fake below: real
     unit: Unit  # what one score is when the rates were measured
-    fake_fpr: float | None = None
-    real_fpr: float | None = None
+    fake_fpr: float | None = None  # share of reals at or above `fake`
+    real_fpr: float | None = None  # share of reals at or above `real`
+    real_fnr: float | None = None  # share of fakes below `real`: what a "real" may miss
     measured_on: str | None = None
 
 

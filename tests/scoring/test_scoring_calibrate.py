@@ -7,7 +7,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from unmask.errors import DataError
-from unmask.scoring import apply, fit_platt, sigmoid, thresholds_at_fpr
+from unmask.scoring import apply, decision_thresholds, fit_platt, sigmoid, thresholds_at_fpr
 from unmask.types import Calibration
 
 
@@ -145,3 +145,23 @@ def test_too_few_reals_to_show_the_rate_are_refused():
 def test_scores_that_are_no_probabilities_get_no_threshold():
     with pytest.raises(DataError, match="probabilities"):
         thresholds_at_fpr([0.1] * 99 + [np.nan], unit="image", measured_on="toy")
+
+
+def test_a_weak_detector_does_not_call_most_fakes_real():
+    rng = np.random.default_rng(0)
+    reals, fakes = rng.beta(4, 5, 2000), rng.beta(5, 4, 2000)  # much overlap: AUC about .7
+    found = decision_thresholds(reals, fakes, unit="image", measured_on="toy")
+    plain = thresholds_at_fpr(reals, unit="image", measured_on="toy")
+    assert (fakes < plain.real).mean() > 0.5  # what the bound is there to prevent
+    assert (fakes < found.real).mean() <= 0.05
+    assert found.real_fnr == (fakes < found.real).mean()
+    assert found.real_fpr == (reals >= found.real).mean()
+    assert found.fake == plain.fake
+
+
+def test_a_strong_detector_keeps_the_threshold_of_false_positives():
+    reals, fakes = np.linspace(0.0, 0.3, 500), np.linspace(0.7, 1.0, 500)
+    found = decision_thresholds(reals, fakes, unit="image", measured_on="toy")
+    plain = thresholds_at_fpr(reals, unit="image", measured_on="toy")
+    assert found.real == plain.real
+    assert found.real_fnr == 0.0

@@ -26,7 +26,7 @@ from unmask.evaluation.predict import Scores, score
 from unmask.models.checkpoint import Checkpoint, read_checkpoint
 from unmask.models.weights import add_graph, load_network, save_checkpoint, write_metadata
 from unmask.pipeline.runtime import OpenVinoRuntime
-from unmask.scoring.calibrate import apply, fit_platt, sigmoid, thresholds_at_fpr
+from unmask.scoring.calibrate import apply, decision_thresholds, fit_platt, sigmoid
 from unmask.types import Calibration, Thresholds
 
 
@@ -57,8 +57,10 @@ def release(trained: Path, data_dir: Path, out: Path) -> Checkpoint:
         parts[name] = score(samples, runtime, data=f"{name} part of {data_dir.name}")
     calib, val = parts["calib"], parts["val"]
     calibration = fit_platt(calib.logit, calib.label, measured_on=calib.data)
-    reals = sigmoid(calibration.slope * calib.logit[calib.label == 0] + calibration.intercept)
-    thresholds = thresholds_at_fpr(reals, unit="image", measured_on=calib.data)
+    p = sigmoid(calibration.slope * calib.logit + calibration.intercept)
+    thresholds = decision_thresholds(
+        p[calib.label == 0], p[calib.label == 1], unit="image", measured_on=calib.data
+    )
     meta = checkpoint.meta.model_copy(
         update={
             "calibration": calibration,

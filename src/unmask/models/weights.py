@@ -59,6 +59,7 @@ def save_checkpoint(
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / (WEIGHTS + ".part")
         save_file(state, part)
+        part.chmod(0o644)  # safetensors writes for the owner only; a package is read by others
         part.replace(folder / WEIGHTS)
         (folder / GRAPH).unlink(missing_ok=True)  # a graph of other weights must not survive
         meta = Metadata(

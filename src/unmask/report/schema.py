@@ -120,6 +120,9 @@ class ThresholdsDocument(_Strict):
     real_fpr: Probability | None = Field(
         description="Measured share of reals at or above `real`; null when unmeasured."
     )
+    real_fnr: Probability | None = Field(
+        description="Measured share of fakes below `real`; null when unmeasured."
+    )
     measured_on: str | None = Field(description="The data behind the rates; null when unmeasured.")
 
 
@@ -290,6 +293,7 @@ def _thresholds(thresholds: Thresholds) -> ThresholdsDocument:
         unit=thresholds.unit,
         fake_fpr=_p(thresholds.fake_fpr),
         real_fpr=_p(thresholds.real_fpr),
+        real_fnr=_p(thresholds.real_fnr),
         measured_on=thresholds.measured_on,
     )
 

@@ -173,9 +173,11 @@ def threshold_cost(thresholds: Thresholds | None, kind: MediaKind) -> str:
     data = f", measured on {readable(thresholds.measured_on)}" if thresholds.measured_on else ""
     rest = f" For whole {other}s these rates are unmeasured." if other == "video" else ""
     rest = f" For single {other}s these rates are unmeasured." if other == "image" else rest
+    missed = thresholds.real_fnr
+    misses = f"; {percent(missed)} of fake ones stay below it" if missed is not None else ""
     return (
         f"Of real {unit}s, {percent(fake)} reach the threshold for fake and {percent(real)} the "
-        f"one for real{data}.{rest}"
+        f"one for real{misses}{data}.{rest}"
     )
 
 

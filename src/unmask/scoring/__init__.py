@@ -10,13 +10,20 @@ from unmask.scoring.aggregate import (
     mean_probability,
     sigmoid_of_mean_logit,
 )
-from unmask.scoring.calibrate import apply, fit_platt, sigmoid, thresholds_at_fpr
+from unmask.scoring.calibrate import (
+    apply,
+    decision_thresholds,
+    fit_platt,
+    sigmoid,
+    thresholds_at_fpr,
+)
 from unmask.scoring.verdict import Limits, judge
 
 __all__ = [
     "Limits",
     "apply",
     "confident",
+    "decision_thresholds",
     "fit_platt",
     "judge",
     "max_over_faces",

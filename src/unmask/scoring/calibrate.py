@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +22,8 @@ from unmask.types import Calibration, Thresholds, Unit
 Floats = NDArray[np.float64]
 
 FAKE_FPR = 0.01  # share of reals allowed at or above the threshold for fake (design: 1 %)
-REAL_FPR = 0.05  # share of reals allowed at or above the threshold for real (design: 5 %)
+REAL_FPR = 0.05  # share of reals at or above the threshold for real (design: 5 %)
+REAL_FNR = 0.05  # share of fakes allowed below the threshold for real (ours)
 _NEWTON_STEPS = 100  # far more than two convex unknowns need (about 10)
 _GRADIENT_STOP = 1e-10  # per sample, on standardised logits
 _RIDGE = 1e-12  # keeps the Hessian invertible where all weights underflow
@@ -103,6 +105,40 @@ def thresholds_at_fpr(
         fake_fpr=float((scores >= fake).mean()),
         real_fpr=float((scores >= real).mean()),
         measured_on=measured_on,
+    )
+
+
+def decision_thresholds(
+    real_p_fakes: Sequence[float] | NDArray[Any],
+    fake_p_fakes: Sequence[float] | NDArray[Any],
+    *,
+    unit: Unit,
+    measured_on: str,
+    real_fnr: float = REAL_FNR,
+) -> Thresholds:
+    """Thresholds of `thresholds_at_fpr`, with `real` lowered until few enough fakes fall below it.
+
+    A weak detector has few false positives by calling almost nothing fake; the 5 % threshold alone
+    would then call most fakes real. With this bound it says that it cannot tell.
+
+    Raises:
+        DataError: as `thresholds_at_fpr`, for either class.
+    """
+    found = thresholds_at_fpr(real_p_fakes, unit=unit, measured_on=measured_on)
+    reals = np.asarray(real_p_fakes, dtype=np.float64)
+    fakes = np.sort(np.asarray(fake_p_fakes, dtype=np.float64))
+    needed = math.ceil(1 / real_fnr - 1e-9)
+    if fakes.size < needed:
+        raise DataError(
+            f"{measured_on}: {fakes.size} fake scores cannot show a miss rate of {real_fnr:.1%}; "
+            f"at least {needed} are needed"
+        )
+    real = min(found.real, float(fakes[math.floor(real_fnr * fakes.size + 1e-9)]))
+    return replace(
+        found,
+        real=real,
+        real_fpr=float((reals >= real).mean()),
+        real_fnr=float((fakes < real).mean()),
     )
 
 
