@@ -143,7 +143,7 @@ def test_tracks_are_numbered_by_presence_and_ordered_in_time():
         for i in range(10)
     ]
     tracks = track(steps)
-    assert [track_.id for track_ in tracks] == [0, 1]
+    assert [track_.id for track_ in tracks] == [1, 2]
     assert [len(track_.faces) for track_ in tracks] == [10, 5]
     assert [who_is(track_) for track_ in tracks] == [{"bea"}, {"ann"}]
     for times in spans(tracks):

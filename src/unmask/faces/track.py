@@ -84,7 +84,7 @@ class Tracker:
                 self._people.append(_Person(faces=[face], look=look, scene=self._scene))
 
     def tracks(self, min_faces: int = 1) -> tuple[Track, ...]:
-        """People seen in at least `min_faces` frames, the most seen first, numbered from 0.
+        """People seen in at least `min_faces` frames, the most seen first, numbered from 1.
 
         What is probably no face is left out: a track that never reached a confidence of .9 and has
         less than a tenth of the faces of the longest one. The longest is thus always kept.
@@ -99,7 +99,7 @@ class Tracker:
                 or max(face.confidence for face in person.faces) >= 0.9
             )
         ]
-        return tuple(Track(id=i, faces=tuple(person.faces)) for i, person in enumerate(kept))
+        return tuple(Track(id=i, faces=tuple(person.faces)) for i, person in enumerate(kept, 1))
 
     def _watch_for_cuts(self, image: Image) -> None:
         look = look_of_scene(image)
