@@ -104,9 +104,12 @@ class Swapper:
     """Swaps the donor's face onto one person of one clip, frames in order of time."""
 
     def __init__(self, donor: Donor, plan: BlendPlan, *, start: int) -> None:
-        """`plan` gives the mask (its colours and jitter are not used); `start` the first cut."""
+        """Of `plan` only the shape of the mask is used; `start` is the first cut shown.
+
+        Two faces half laid over each other would show four eyes, so the blend is always full.
+        """
         self._donor = donor
-        self._plan = replace(plan, shift=(0.0, 0.0), scale=1.0)
+        self._plan = replace(plan, shift=(0.0, 0.0), scale=1.0, ratio=1.0)
         self._next = start
         self._target_skin: _Skin | None = None
 
@@ -114,7 +117,7 @@ class Swapper:
         """Swap one frame."""
         cut = self._donor.at(self._next)
         self._next += 1
-        plan = replace(self._plan, ratio=self._plan.ratio * face.presence)
+        plan = replace(self._plan, ratio=face.presence)
         mask = blend_mask(face.landmarks_px, plan, (rgb.shape[0], rgb.shape[1]))
         window = occupied(mask)
         if window is None:
