@@ -122,18 +122,38 @@ class Track:
 
 @dataclass(frozen=True, kw_only=True)
 class AudioSpec:
-    """Sound a system wants beside its frames: mono, `n_samples` at `rate_hz`, or log-mel of them."""
+    """Sound a system wants beside its frames: mono, from the clip's first frame on.
+
+    Raw samples; with a window the log of their power spectra; with mel bins log-mel of these.
+    `clips/mel.py` alone obeys it.
+    """
 
     rate_hz: int
     n_samples: int
-    mel_bins: int = 0  # 0 = raw samples
+    window: int = 0  # samples of one spectrum; 0 = raw samples
+    hop: int = 0  # samples from one spectrum to the next
+    mel_bins: int = 0  # 0 = every frequency of the spectrum
+    gain: float = 1.0  # samples, full scale = 1, are multiplied by it
+
+    def __post_init__(self) -> None:
+        if bool(self.window) != bool(self.hop) or (self.mel_bins and not self.window):
+            raise ValueError("sound: spectra need a window and a hop, and mel bins need spectra")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(F, S) of one clip in a Batch: rows, and positions in time."""
+        if not self.window:
+            return 1, self.n_samples
+        positions = (self.n_samples - self.window) // self.hop + 1
+        return self.mel_bins or self.window // 2 + 1, positions
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputSpec:
     """What a system takes in. It travels in the checkpoint; `clips/tensors.py` alone obeys it."""
 
-    size_px: int
+    size_px: int  # height of a view, and its width
+    width_px: int | None = None  # of a view that is not square (whole frames)
     n_frames: int = 1  # T of a clip; 1 = image system
     stride: int = 1  # source frames from one frame of a clip to the next
     alignment: Alignment = "box"
@@ -143,13 +163,18 @@ class InputSpec:
     view: View = "face"
     audio: AudioSpec | None = None
 
+    @property
+    def shape_px(self) -> tuple[int, int]:
+        """(H, W) of a view."""
+        return self.size_px, self.width_px or self.size_px
+
 
 @dataclass(kw_only=True)
 class Batch:
     """Model input. Arrays are numpy on the way out of `clips/`, torch tensors inside `models/`."""
 
     frames: Any  # (B, T, 3, H, W) float32, normalised per InputSpec
-    audio: Any = None  # (B, 1, S) or (B, F, S) float32, or None
+    audio: Any = None  # (B, F, S) float32, as AudioSpec.shape says; or None
     label: Any = None  # (B,) float32, 1 = fake; None when scanning
 
     @property

@@ -48,12 +48,9 @@ class Network(nn.Module):
 def example(network: Network, batch: int = 1, device: str = "meta") -> Batch:
     """Input of the right shape for a network: zeros (B, T, 3, H, W), and sound where it hears."""
     spec = network.input_spec
-    shape = (batch, spec.n_frames, 3, spec.size_px, spec.size_px)
-    audio = None
-    if spec.audio is not None:
-        rows = spec.audio.mel_bins or 1
-        audio = torch.zeros(batch, rows, spec.audio.n_samples, device=device)
-    return Batch(frames=torch.zeros(shape, device=device), audio=audio)
+    frames = torch.zeros(batch, spec.n_frames, 3, *spec.shape_px, device=device)
+    audio = None if spec.audio is None else torch.zeros(batch, *spec.audio.shape, device=device)
+    return Batch(frames=frames, audio=audio)
 
 
 class Objective(nn.Module):
