@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import media
+from unmask.errors import UnreadableMediaError
+from unmask.video.audio import read_audio
 from unmask.video.decode import Reader
 from unmask.video.sample import evenly
 
@@ -85,3 +87,33 @@ def test_a_good_file_has_lost_nothing(tmp_path):
         assert reader.lost is None
         list(reader.frames([0.5]))
         assert reader.lost is None
+
+
+@pytest.mark.slow
+def test_garbled_files_are_read_or_refused_and_never_crash(tmp_path):
+    rng = np.random.default_rng(0)
+    sound = media.Sound((0.5,), lasts_s=1.0)
+    names = ("a.mp4", "a.mkv", "a.ts")
+    whole = [media.write_clip(tmp_path / n, 30, options={"g": "10"}, sound=sound) for n in names]
+    whole += [media.write_clip(tmp_path / "b.avi", 30, codec="mpeg4")]
+    frames = list(media.numbered_frames(4))
+    whole += [media.write_animation(tmp_path / f"c.{e}", frames, [50] * 4) for e in ("gif", "webp")]
+    whole += [media.write_still(tmp_path / f"d.{e}", frames[0]) for e in ("png", "jpg", "avif")]
+    outcomes = set()
+    for path in whole * 60:
+        data = bytearray(path.read_bytes())
+        for _ in range(rng.integers(1, 5)):
+            first = int(rng.integers(len(data) - 1))
+            data[first : first + int(rng.integers(1, 200))] = rng.bytes(int(rng.integers(0, 200)))
+        garbled = tmp_path / f"garbled{path.suffix}"
+        garbled.write_bytes(data)
+        try:
+            reader = Reader(garbled)
+            list(reader.frames([0.0, 0.5, 0.9]))
+            n_frames = len(list(reader.all_frames()))
+            read_audio(garbled, 16_000, 0.2, 0.5)
+            outcomes.add("read" if reader.lost is None else "lost")
+            assert n_frames > 0
+        except UnreadableMediaError:
+            outcomes.add("refused")
+    assert outcomes == {"read", "lost", "refused"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from bisect import bisect_right
 from fractions import Fraction
 
@@ -202,3 +204,26 @@ def test_clips_and_every_nth_hit_exactly_the_frames_they_mean(tmp_path, ending, 
         assert np.diff(numbers).tolist() == [2] * 7
     numbers = [media.number_of(f.rgb) for f in reader.frames(every(reader.info, 3))]
     assert numbers == list(range(0, 100, 3))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="peak memory is read by the resource module")
+@pytest.mark.parametrize("turn_deg", [0, 90])
+def test_memory_does_not_grow_with_the_length(tmp_path, turn_deg):
+    def peak_mb(n_frames: int) -> float:
+        clip = media.write_clip(
+            tmp_path / f"{n_frames}.mp4",
+            n_frames,
+            size=(640, 480),
+            turn_deg=turn_deg,
+            options={"preset": "ultrafast"},
+        )
+        script = (
+            "import resource, sys; from pathlib import Path; from unmask.video import open_media\n"
+            "for frame in open_media(Path(sys.argv[1])).all_frames(): pass\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        )
+        command = [sys.executable, "-c", script, str(clip)]
+        return float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
+    assert peak_mb(600) < 1.1 * peak_mb(60)

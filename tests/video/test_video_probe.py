@@ -149,6 +149,12 @@ def test_a_video_stream_with_nothing_decodable_is_refused(tmp_path):
         probe(clip)
 
 
+def test_titles_in_old_encodings_do_no_harm(tmp_path):
+    clip = media.write_clip(tmp_path / "a.mp4", 5)
+    clip.write_bytes(clip.read_bytes().replace(b"VideoHandler", b"Vide\xf6Handler"))
+    assert probe(clip).n_frames == 5
+
+
 def test_no_file_makes_us_call_out(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)

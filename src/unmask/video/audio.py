@@ -19,11 +19,12 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from unmask.errors import UnreadableMediaError
-from unmask.video.container import open_container, read_head
+from unmask.video.container import demuxed, open_container, read_head
 from unmask.video.images import image_format
 from unmask.video.probe import first_frame_time
 
 Samples = NDArray[np.float32]
+Block = tuple[Fraction, Samples]  # container time of its first sample, and the samples
 
 _PREROLL_S = 0.5  # decoded before the start: codecs overlap blocks, resamplers look around
 _HOLE_S = 0.02  # time stamps are rounded: only a later one than this means missing sound
@@ -43,66 +44,82 @@ def read_audio(
     if image_format(read_head(path)):
         return None
     with open_container(path) as container:
-        stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
-        if stream is None:
+        if sound_stream(container) is None:
             return None
-        start = Fraction(start_s) + first_frame_time(path)
-        end = None if duration_s is None else start + Fraction(duration_s)
-        blocks = list(_blocks(container, stream, rate_hz, start, end))
-        if not blocks or blocks[0][0] > start:  # the seek led nowhere or too far, or sound is late
-            blocks = list(_blocks(container, stream, rate_hz, Fraction(0), end))
+    start = Fraction(start_s) + first_frame_time(path)
+    end = None if duration_s is None else start + Fraction(duration_s)
+    blocks: list[Block] = []
+    if start_s > _PREROLL_S:
+        blocks = list(_blocks(path, rate_hz, start - Fraction(_PREROLL_S), end))
+    if not blocks or blocks[0][0] > start:  # the seek led nowhere or too far, or sound is late
+        blocks = list(_blocks(path, rate_hz, None, end))
     if not blocks:
         raise UnreadableMediaError(f"{path}: none of its sound could be decoded.")
     n_samples = None if duration_s is None else round(duration_s * rate_hz)
     return _laid_out(blocks, rate_hz, start, n_samples)
 
 
-def _blocks(
-    container: InputContainer,
-    stream: AudioStream,
-    rate_hz: int,
-    start: Fraction,
-    end: Fraction | None,
-) -> Iterator[tuple[Fraction, Samples]]:
-    """Resampled pieces with their container times, from a little before `start` to `end`."""
-    time_base = stream.time_base or Fraction(1, stream.rate)
-    container.seek(max(int((start - Fraction(_PREROLL_S)) / time_base), 0), stream=stream)
-    resampler, kind = None, None
-    for frame in _frames(container, stream):
-        if end is not None and frame.pts is not None and frame.pts * time_base > end + 1:
-            break
-        if resampler is None or kind != (frame.format.name, frame.layout.name, frame.sample_rate):
-            yield from _timed(resampler.resample(None) if resampler else [])
-            kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
-        yield from _timed(resampler.resample(frame))
-    yield from _timed(resampler.resample(None) if resampler else [])
+def sound_stream(container: InputContainer) -> AudioStream | None:
+    """Find the first sound track that can be decoded."""
+    return next((s for s in container.streams.audio if s.codec_context is not None), None)
 
 
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[av.AudioFrame]:
-    """Whatever can be decoded; damage leaves a hole."""
-    packets = container.demux(stream)
+def decoded_sound(container: InputContainer, stream: AudioStream) -> Iterator[av.AudioFrame]:
+    """Decode what can be decoded; damage leaves a hole."""
+    packets = demuxed(container, stream)
     while True:
         try:
             packet = next(packets, None)
-            if packet is None:
-                return
-            yield from packet.decode()
-        except av.error.InvalidDataError:
-            continue
         except (av.error.FFmpegError, OSError):  # nothing can be read beyond this point
             return
+        if packet is None:
+            return
+        try:
+            yield from packet.decode()
+        except av.error.FFmpegError:
+            continue
 
 
-def _timed(frames: list[av.AudioFrame]) -> Iterator[tuple[Fraction, Samples]]:
-    for frame in frames:
-        if frame is not None and frame.pts is not None and frame.time_base is not None:
-            yield frame.pts * frame.time_base, cast(Samples, frame.to_ndarray().reshape(-1))
+def _blocks(
+    path: Path, rate_hz: int, seek_to: Fraction | None, end: Fraction | None
+) -> Iterator[Block]:
+    """Resampled pieces with their container times, from near `seek_to` or the start to `end`."""
+    with open_container(path) as container:
+        stream = sound_stream(container)
+        assert stream is not None
+        assert stream.time_base is not None
+        if seek_to is not None:
+            try:
+                container.seek(int(seek_to / stream.time_base), stream=stream)
+            except (av.error.FFmpegError, OSError):  # not every format can
+                return
+        resampler: av.AudioResampler | None = None
+        kind = None
+        for frame in decoded_sound(container, stream):
+            if end is not None and frame.pts is not None and frame.pts * stream.time_base > end + 1:
+                break
+            frame_kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if resampler is None or kind != frame_kind:
+                yield from _resampled(resampler, None)
+                resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
+                kind = frame_kind
+            yield from _resampled(resampler, frame)
+        yield from _resampled(resampler, None)
 
 
-def _laid_out(
-    blocks: list[tuple[Fraction, Samples]], rate_hz: int, start: Fraction, n_samples: int | None
-) -> Samples:
+def _resampled(resampler: av.AudioResampler | None, frame: av.AudioFrame | None) -> Iterator[Block]:
+    """What comes out of the resampler for a frame, or with None at the end."""
+    try:
+        pieces = resampler.resample(frame) if resampler else []
+    except av.error.FFmpegError:  # a damaged frame claims to be what no sound can be
+        return
+    for piece in pieces:
+        if piece is not None and piece.pts is not None and piece.time_base is not None:
+            samples = cast(Samples, piece.to_ndarray().reshape(-1))
+            yield piece.pts * piece.time_base, samples
+
+
+def _laid_out(blocks: list[Block], rate_hz: int, start: Fraction, n_samples: int | None) -> Samples:
     """Join blocks into one array that begins at `start`, with silence where none belongs."""
     places: list[tuple[int, Samples]] = []
     at = round((blocks[0][0] - start) * rate_hz)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar, cast
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
+from av.packet import Packet
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from unmask.errors import UnreadableMediaError
+
+AnyStream = TypeVar("AnyStream", bound=Stream)
 
 HEAD_BYTES = 4096  # enough of a file's beginning to recognise what it is
 _TOP_LEVEL_BOXES = 1000  # of an MP4 file, looked at in search of its index
@@ -50,7 +55,11 @@ def open_container(path: Path) -> InputContainer:
     if _is_text(read_head(path)):
         raise UnreadableMediaError(f"{path}: holds text, not a video or an image.")
     try:
-        return av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        return av.open(
+            f"file:{path}",
+            options={"protocol_whitelist": "file"},
+            metadata_errors="replace",  # old files hold titles in old encodings
+        )
     except (av.error.FFmpegError, OSError) as error:
         raise UnreadableMediaError(_why_not_opened(path)) from error
 
@@ -73,6 +82,17 @@ def picture_stream(path: Path, container: InputContainer) -> VideoStream:
 def moving_pictures(container: InputContainer) -> list[VideoStream]:
     """Video streams, less the cover of a song."""
     return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+
+
+def demuxed(container: InputContainer, *streams: AnyStream) -> Iterator[Packet[AnyStream]]:
+    """Read packets of `streams`, then an empty one of each, as `container.demux` does.
+
+    PyAV stumbles at the end where the file gained a stream on the way, as broadcasts may.
+    """
+    try:
+        yield from cast("Iterator[Packet[AnyStream]]", container.demux(*streams))
+    except IndexError:
+        return
 
 
 def _is_text(head: bytes) -> bool:

@@ -211,7 +211,7 @@ def _full_scale(stored: Stored, found: ImageFormat) -> float:
 def _is_animated(data: bytes, found: ImageFormat) -> bool:
     """Whether the file may hold several pictures; only then is it worth decoding as animation."""
     if found == "webp":
-        return data[12:16] == b"VP8X" and bool(data[20] & 0x02)
+        return data[12:16] == b"VP8X" and bool(data[20:21] and data[20] & 0x02)
     if found == "png":
         return b"acTL" in data[: max(0, data.find(b"IDAT"))]
     return found == "gif" or b"avis" in _brands(data[:HEAD_BYTES])

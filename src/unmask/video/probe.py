@@ -20,7 +20,13 @@ from av.video.stream import VideoStream
 from unmask.errors import UnreadableMediaError
 from unmask.types import VideoInfo
 from unmask.video import images, orientation
-from unmask.video.container import moving_pictures, open_container, picture_stream, read_head
+from unmask.video.container import (
+    demuxed,
+    moving_pictures,
+    open_container,
+    picture_stream,
+    read_head,
+)
 
 _TIMING_PACKETS = 256  # looked at to learn the frame rate and whether it varies
 _UNSETTLED = 16  # last of those whose neighbours may still be missing (frames are stored reordered)
@@ -123,17 +129,17 @@ def _scan(
     n_packets = 0
     whole = False
     try:
-        for packet in container.demux(stream):
+        for packet in demuxed(container, stream):
             first = first or _first_of(packet)
-            if packet.size == 0:  # the empty packet after the last
-                whole = True
-            elif not packet.is_discard:
+            if packet.size and not packet.is_discard:
                 n_packets += 1
                 pts += [] if packet.pts is None else [packet.pts]
             if first and at_least is not None and n_packets >= at_least:
                 break
+        else:
+            whole = True
     except (av.error.FFmpegError, OSError):
-        whole = False  # damaged further on; the beginning still counts
+        pass  # damaged further on; the beginning still counts
     if first is None:
         raise UnreadableMediaError(
             f"{path}: not a single frame could be decoded; the file is damaged or encrypted. "

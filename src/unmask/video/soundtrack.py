@@ -11,6 +11,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 
+from unmask.video.audio import decoded_sound, sound_stream
 from unmask.video.container import open_container
 from unmask.video.probe import first_frame_time
 
@@ -28,7 +29,7 @@ class Soundtrack:
         self._shift = first_frame_time(source)
         self._packets: Iterator[Packet[AudioStream]] = iter(())
         self._held: Packet[AudioStream] | None = None
-        sound = next((s for s in self._input.streams.audio if s.codec_context is not None), None)
+        sound = sound_stream(self._input)
         if sound is None:
             return
         if sound.codec_context.codec.canonical_name in _COPIED:
@@ -62,7 +63,7 @@ class Soundtrack:
         resampler = av.AudioResampler(
             format=context.format, layout=context.layout, rate=sound.rate, frame_size=_AAC_SAMPLES
         )
-        for frame in self._input.decode(sound):
+        for frame in decoded_sound(self._input, sound):
             for piece in resampler.resample(frame):
                 yield from self._stream.encode(piece)
         for piece in resampler.resample(None):

@@ -15,7 +15,7 @@ from unmask.types import Image, VideoInfo
 from unmask.video import orientation
 from unmask.video.clock import Clock
 from unmask.video.colour import to_rgb
-from unmask.video.container import open_container, picture_stream
+from unmask.video.container import demuxed, open_container, picture_stream
 from unmask.video.damage import Damage
 
 _SEEK_GAIN_S = 0.5  # what a seek must spare: it empties the decoder's threads
@@ -32,6 +32,7 @@ class VideoSource:
         self._info = info
         self._converter = VideoReformatter()
         self._damage = Damage()
+        self._orientation: int | None = None  # of the whole stream; known from its first frame
         self._done_s = -1.0  # frames up to here have been handed out
         self._sound_until_s = 0.0
         self._ended = False
@@ -66,7 +67,9 @@ class VideoSource:
 
     def rgb(self, picture: av.VideoFrame) -> Image:
         """Convert a frame to upright RGB."""
-        return orientation.upright(to_rgb(picture, self._converter), orientation.of_frame(picture))
+        if self._orientation is None:
+            self._orientation = orientation.of_frame(picture)
+        return orientation.upright(to_rgb(picture, self._converter), self._orientation)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -100,7 +103,7 @@ class VideoSource:
     def _packets(self) -> Iterator[Packet[VideoStream] | None]:
         """Packets of the picture, then None, which empties the decoder."""
         sound = self._container.streams.audio
-        packets = self._container.demux(self._stream, *sound)
+        packets = demuxed(self._container, self._stream, *sound)
         while True:
             try:
                 packet = next(packets, None)
