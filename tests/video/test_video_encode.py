@@ -98,6 +98,10 @@ def test_a_silent_source_gives_a_silent_copy(tmp_path):
     source = media.write_clip(tmp_path / "a.mp4", 5)
     write_video(tmp_path / "b.mp4", DRAWN, Fraction(25), audio_from=source)
     assert not probe(tmp_path / "b.mp4").has_audio
+    for name in ("a.webp", "a.gif", "a.avif", "a.png"):
+        source = media.write_animation(tmp_path / name, DRAWN[:3], [40] * 3)
+        write_video(tmp_path / "b.mp4", DRAWN, Fraction(25), audio_from=source)
+        assert not probe(tmp_path / "b.mp4").has_audio
 
 
 def test_missing_folders_are_made(tmp_path):

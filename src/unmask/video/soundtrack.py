@@ -26,12 +26,13 @@ class Soundtrack:
     def __init__(self, source: Path, output: OutputContainer) -> None:
         """Add a stream to `output` if `source` has sound; before the first packet is written."""
         self._input = open_container(source)
-        self._shift = first_frame_time(source)
+        self._shift = Fraction(0)
         self._packets: Iterator[Packet[AudioStream]] = iter(())
         self._held: Packet[AudioStream] | None = None
         sound = sound_stream(self._input)
         if sound is None:
             return
+        self._shift = first_frame_time(source)
         if sound.codec_context.codec.canonical_name in _COPIED:
             self._stream: AudioStream = output.add_stream_from_template(sound)
             self._packets = (p for p in self._input.demux(sound) if p.dts is not None)
