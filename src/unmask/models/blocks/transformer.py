@@ -23,13 +23,18 @@ class TransformerBlock(nn.Module):
         heads: int,
         mlp_dim: int,
         *,
+        head_dim: int | None = None,
+        qkv_bias: bool = True,
+        scale: float | None = None,
         eps: float = 1e-6,
         drop_path: float = 0.0,
         plug: Plug = "none",
     ) -> None:
         super().__init__()
         self.norm_attn = nn.LayerNorm(dim, eps=eps)
-        self.attn = SelfAttention(dim, heads, qkv_bias=True, plug=plug)
+        self.attn = SelfAttention(
+            dim, heads, head_dim=head_dim, qkv_bias=qkv_bias, scale=scale, plug=plug
+        )
         self.norm_mlp = nn.LayerNorm(dim, eps=eps)
         self.mlp = mlp(dim, mlp_dim)
         self.drop_path = DropPath(drop_path)
