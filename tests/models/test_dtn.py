@@ -1,0 +1,531 @@
+"""DTN against its paper: counts, every equation, and every disturbance its experts can see."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.fft
+import scipy.ndimage
+import torch
+from cases import batch, nudge
+from thop_counts import thop_counts
+from torch import Tensor, nn
+
+from unmask.models import create
+from unmask.models.base import Network, example
+from unmask.models.blocks.attention import AttentionScale, SelfAttention, attention_maps
+from unmask.models.blocks.vgg import vgg_stack
+from unmask.models.dtn import (
+    AUGMENTATIONS,
+    DTN,
+    Block,
+    Config,
+    LossConfig,
+    MixtureOfExperts,
+    Objective,
+    VanillaMixture,
+    class_pair,
+    contrastive_centre,
+    distillation,
+)
+from unmask.models.table import TABLE
+from unmask.types import Batch, InputSpec, Output
+
+SMALL = {"size_px": 32, "groups": ((8, 1), (16, 1)), "heads": 4, "expert_hidden": 8, "depth": 2}
+
+
+def on_meta(**config: Any) -> Network:
+    with torch.device("meta"):
+        return create("dtn", **config).eval()
+
+
+def tiny(**config: Any) -> DTN:
+    torch.manual_seed(0)
+    return DTN(Config(**{**SMALL, **config}))
+
+
+def n_parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+# Counts
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters", "gflops", "published"),
+    [
+        pytest.param({}, 29_912_388, 9.786932, (29.912, 9.799), id="L6"),
+        pytest.param({"local_conv": False}, 29_875_524, 9.784376, (29.876, 9.796), id="without LC"),
+        pytest.param({"depth": 4}, 23_590_212, 9.381658, (23.590, 9.393), id="L4"),
+        pytest.param({"depth": 5}, 26_751_300, 9.584295, (26.751, 9.596), id="L5"),
+        pytest.param({"depth": 7}, 33_073_476, 9.989569, (33.073, 10.002), id="L7"),
+    ],
+)
+def test_thop_counts_the_published_sizes(
+    config: dict[str, Any], parameters: int, gflops: float, published: tuple[float, float]
+):
+    counted, flops = thop_counts(on_meta(**config))
+    assert counted == parameters
+    assert round(counted / 1e6, 3) == published[0]
+    assert flops == pytest.approx(gflops, abs=5e-5)  # our mean over places is no pooling module
+    assert flops == pytest.approx(published[1], rel=2e-3)  # 12 MFLOP stay unexplained
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("dtn", (29.912, 9.799)),
+        ("dtn/no-lc", (29.876, 9.796)),
+        ("dtn/L4", (23.590, 9.393)),
+        ("dtn/L5", (26.751, 9.596)),
+        ("dtn/L7", (33.073, 10.002)),
+    ],
+)
+def test_the_table_prints_what_the_paper_prints(name: str, published: tuple[float, float]):
+    row = TABLE[name].published
+    assert row is not None
+    assert (row.parameters_m, row.flops_g, row.counted_by) == (*published, "thop")
+
+
+@pytest.mark.parametrize("E", range(1, 8))
+def test_an_expert_more_costs_its_own_size(E: int):
+    true = 29_846_595 + (E - 1) * 65_793 + 32_768 + 6 * 8 + E  # + position, scales
+    assert n_parameters(on_meta(experts=E)) == true
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("E", range(1, 8))
+def test_thop_counts_every_number_of_experts(E: int):
+    assert thop_counts(on_meta(experts=E))[0] == 29_846_595 + (E - 1) * 65_793
+
+
+@pytest.mark.parametrize(
+    ("config", "true", "by_thop"),
+    [
+        pytest.param({}, 29_945_206, 29_912_388, id="full"),
+        pytest.param({"moe": "none"}, 29_813_618, 29_780_802, id="without experts"),
+        pytest.param({"moe": "none", "depth": 0}, 10_814_274, 10_814_274, id="vgg alone"),
+        pytest.param({"mlp": "b"}, 29_945_206, 29_912_388, id="mlp b"),
+        pytest.param({"attn_skip": True}, 29_945_206, 29_912_388, id="skip"),
+        pytest.param(
+            {"plug": "reattention", "moe_mas": False}, 29_945_684, 29_912_916, id="re-attention"
+        ),
+    ],
+)
+def test_sizes_of_the_ablations(config: dict[str, Any], true: int, by_thop: int):
+    network = on_meta(**config)
+    assert n_parameters(network) == true
+    assert thop_counts(network)[0] == by_thop
+
+
+@pytest.mark.parametrize(
+    ("backbone", "true"), [("resnet34", 40_416_630), ("efficientnet_b0", 23_795_378)]
+)
+def test_sizes_with_other_backbones(backbone: str, true: int):
+    network = on_meta(backbone=backbone)
+    assert n_parameters(network) == true
+    assert network.backbone(example(network).frames[:, 0]).shape == (1, 512, 8, 8)
+
+
+def test_sizes_of_the_parts():
+    network = on_meta()
+    block = network.blocks[0]
+    assert n_parameters(network.backbone) == 10_813_248
+    assert [n_parameters(expert) for expert in network.moe.experts] == [65_793] * 2
+    assert n_parameters(block) == 3_161_088 + 8  # its eight scales are bare parameters
+    assert n_parameters(block.local) == 6_144
+    assert n_parameters(block.attn.qkv) == 786_432
+    assert n_parameters(network.head) == 1_026
+    assert network.position.shape == (512, 8, 8)
+
+
+@pytest.mark.parametrize(("size_px", "side"), [(256, 8), (224, 7)])
+def test_the_vgg_stack_has_cvits_geometry(size_px: int, side: int):
+    with torch.device("meta"):
+        stack = vgg_stack()
+        assert stack(torch.zeros(1, 3, size_px, size_px)).shape == (1, 512, side, side)
+    convolutions = [m for m in stack if isinstance(m, nn.Conv2d)]
+    assert [c.out_channels for c in convolutions] == (
+        [32] * 3 + [64] * 3 + [128] * 3 + [256] * 4 + [512] * 4
+    )
+    assert all(c.bias is not None for c in convolutions)
+
+
+def test_the_vgg_alone_costs_what_the_published_backbone_costs():
+    parameters, flops = thop_counts(on_meta(moe="none", depth=0))
+    assert parameters == 10_814_274
+    assert flops == pytest.approx(8.562672 + 0.000001, abs=1e-6)  # the stack, and the classifier
+
+
+# Attention (eq. 14-19)
+
+
+def heads_one_by_one(layer: SelfAttention, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Attention from its equations, head by head: output (B, N, D) and maps (B, h, N, N)."""
+    D = tokens.shape[-1]
+    outputs, maps = [], []
+    for i in range(layer.heads):
+        d = layer.head_dim
+        q, k, v = (
+            tokens @ layer.qkv.weight[j * layer.heads * d :][i * d : (i + 1) * d].T
+            for j in range(3)
+        )
+        strength = torch.einsum("bnd,bmd->bnm", q, k) / math.sqrt(d)
+        if layer.head_scale is not None:
+            strength = strength / (1 + torch.exp(-layer.head_scale.theta[i]))
+        share = strength.exp() / strength.exp().sum(-1, keepdim=True)
+        maps.append(share)
+        outputs.append(share @ v)
+    joined = torch.cat(outputs, -1) @ layer.out.weight.T + layer.out.bias
+    assert joined.shape[-1] == D
+    return joined, torch.stack(maps, 1)
+
+
+@pytest.mark.parametrize("plug", ["none", "mas"])
+def test_attention_equals_its_heads_one_by_one(plug: Any):
+    torch.manual_seed(0)
+    layer = SelfAttention(16, 4, plug=plug)
+    nudge(layer, std=0.5)
+    tokens = torch.randn(2, 9, 16)
+    wanted, maps = heads_one_by_one(layer, tokens)
+    torch.testing.assert_close(layer(tokens), wanted, rtol=1e-4, atol=1e-5)
+    with attention_maps(layer) as layers:
+        torch.testing.assert_close(layer(tokens), wanted, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(layers[0].maps, maps, rtol=1e-4, atol=1e-5)
+
+
+def test_mas_is_plain_attention_where_its_scales_are_one():
+    torch.manual_seed(0)
+    scaled, plain = SelfAttention(16, 4, plug="mas"), SelfAttention(16, 4)
+    plain.load_state_dict(scaled.state_dict(), strict=False)
+    scaled.head_scale.theta.data.fill_(100.0)  # sigmoid = 1
+    tokens = torch.randn(2, 9, 16)
+    torch.testing.assert_close(scaled(tokens), plain(tokens), rtol=0, atol=0)
+    scaled.head_scale.theta.data.fill_(-100.0)  # sigmoid = 0: every place looks everywhere alike
+    with attention_maps(scaled) as layers:
+        scaled(tokens)
+        torch.testing.assert_close(layers[0].maps, torch.full((2, 4, 9, 9), 1 / 9))
+
+
+def test_maps_are_kept_only_while_they_are_asked_for():
+    network = tiny(depth=3).eval()
+    with attention_maps(network) as layers, torch.no_grad():
+        network(batch(network.input_spec, 2))
+        assert layers == [block.attn for block in network.blocks]
+        assert all(layer.maps.shape == (2, 4, 64, 64) for layer in layers)
+    assert all(layer.maps is None and not layer.explicit for layer in layers)
+
+
+def test_scales_begin_at_one_half():
+    maps = torch.randn(2, 3, 5, 5)
+    torch.testing.assert_close(AttentionScale(3)(maps), maps / 2)
+
+
+# Blocks (eq. 20-24)
+
+
+@pytest.mark.parametrize("mlp", ["a", "b"])
+@pytest.mark.parametrize("local_conv", [True, False])
+def test_a_block_is_its_equations(mlp: Any, local_conv: bool):
+    torch.manual_seed(0)
+    block = Block(16, Config(**{**SMALL, "mlp": mlp, "local_conv": local_conv})).eval()
+    nudge(block, std=0.2)
+    x = torch.randn(2, 16, 4, 4)
+    normed = block.norm_attn(x)
+    tokens = torch.stack([normed[:, :, i // 4, i % 4] for i in range(16)], 1)  # (B, N, D)
+    spread = block.attn(tokens)
+    aggregated = torch.stack(
+        [torch.stack([spread[:, 4 * i + j] for j in range(4)], -1) for i in range(4)], -2
+    )
+    mixed = aggregated + block.local(aggregated) if local_conv else aggregated
+    wanted = block.mlp(block.norm_mlp(mixed)) + mixed
+    torch.testing.assert_close(block(x), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("attn_skip", "sees_input"), [(False, False), (True, True)])
+def test_nothing_passes_around_the_attention_unless_the_skip_is_on(
+    attn_skip: bool, sees_input: bool
+):
+    block = Block(16, Config(**{**SMALL, "attn_skip": attn_skip})).eval()
+    nn.init.zeros_(block.attn.out.weight)
+    one, other = (block(torch.randn(1, 16, 4, 4)) for _ in range(2))
+    assert torch.equal(one, other) is not sees_input
+
+
+# Experts (eq. 8-13)
+
+
+def test_the_gate_is_the_strongest_opinion_squashed_twice():
+    torch.manual_seed(0)
+    moe = MixtureOfExperts(16, Config(**{**SMALL, "experts": 3})).eval()
+    nudge(moe, std=0.3)
+    local = torch.randn(2, 16, 4, 4)
+    wanted = torch.empty(2, 1, 4, 4)
+    for parameter in moe.parameters():
+        parameter.requires_grad_(False)
+    for b in range(2):
+        for y in range(4):
+            for x in range(4):
+                opinions = []
+                for i, expert in enumerate(moe.experts):
+                    w1, b1 = expert[0].weight[:, :, 0, 0], expert[0].bias
+                    w2, b2 = expert[2].weight[0, :, 0, 0], expert[2].bias[0]
+                    hidden = (w1 @ local[b, :, y, x] + b1).clamp(min=0)
+                    opinion = 1 / (1 + math.exp(-float(w2 @ hidden + b2)))
+                    opinions.append(opinion / (1 + math.exp(-float(moe.scale.theta[i]))))
+                wanted[b, 0, y, x] = 1 / (1 + math.exp(-max(opinions)))
+    torch.testing.assert_close(moe(local), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_without_mas_the_factor_of_an_opinion_is_one():
+    torch.manual_seed(0)
+    plain = MixtureOfExperts(16, Config(**{**SMALL, "moe_mas": False})).eval()
+    scaled = MixtureOfExperts(16, Config(**SMALL)).eval()
+    scaled.load_state_dict({**plain.state_dict(), "scale.theta": torch.full((2,), 100.0)})
+    local = torch.randn(2, 16, 4, 4)
+    torch.testing.assert_close(plain(local), scaled(local), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", [MixtureOfExperts, VanillaMixture])
+def test_the_gate_stays_between_one_half_and_the_sigmoid_of_one(kind: Any):
+    torch.manual_seed(0)
+    moe = kind(16, Config(**SMALL)).eval()
+    nudge(moe, std=3.0)
+    gate = moe(100 * torch.randn(8, 16, 8, 8))
+    assert gate.min() >= 0.5
+    assert gate.max() <= 1 / (1 + math.exp(-1)) + 1e-6
+    assert gate.max() - gate.min() > 0.1
+
+
+def test_vanilla_experts_are_a_weighted_sum():
+    torch.manual_seed(0)
+    moe = VanillaMixture(16, Config(**{**SMALL, "experts": 3})).eval()
+    local = torch.randn(2, 16, 4, 4)
+    wanted = torch.empty(2, 1, 4, 4)
+    for b in range(2):
+        weights = (moe.gate.weight @ local[b].flatten(1).mean(1) + moe.gate.bias).exp()
+        opinions = [expert(local[b : b + 1])[0] for expert in moe.experts]
+        total = sum(w * o for w, o in zip(weights / weights.sum(), opinions, strict=True))
+        wanted[b] = 1 / (1 + torch.exp(-total))
+    torch.testing.assert_close(moe(local), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_noise_touches_the_gate_only_and_in_training_only():
+    network = tiny(depth=0).eval()
+    clips = batch(network.input_spec, 3)
+    calm = network(clips)
+    torch.testing.assert_close(network(clips).logit, calm.logit, rtol=0, atol=0)
+    network.moe.train()  # the rest stays in eval mode, so that only the experts can differ
+    first, second = network(clips), network(clips)
+    assert not torch.equal(first.aux["gate"], second.aux["gate"])
+    local = network.backbone(clips.frames[:, 0])
+    for out in (calm, first, second):
+        wanted = (local * out.aux["gate"]).mean((2, 3))
+        torch.testing.assert_close(out.aux["feature"], wanted)
+
+
+def test_noise_is_drawn_in_evaluation_where_it_is_asked_for():
+    network = tiny(noise_at_eval=True).eval()
+    clips = batch(network.input_spec, 3)
+    assert not torch.equal(network(clips).aux["gate"], network(clips).aux["gate"])
+
+
+def test_each_expert_sees_noise_of_its_own():
+    torch.manual_seed(0)
+    moe = MixtureOfExperts(16, Config(**{**SMALL, "moe_mas": False})).train()
+    moe.experts[1].load_state_dict(moe.experts[0].state_dict())
+    seen: list[Tensor] = []
+    for expert in moe.experts:
+        expert.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    local = torch.randn(2, 16, 4, 4)
+    moe(local)
+    assert not torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], local)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_every_disturbance_trains(name: Any):
+    network = tiny(augmentation=name).train()
+    network(batch(network.input_spec, 2)).logit.sum().backward()
+    assert all(p.grad.isfinite().all() for p in network.moe.parameters())
+
+
+@pytest.mark.parametrize("std", [0.5, 1.0])
+def test_gaussian_and_uniform_noise_have_the_same_variance(std: float):
+    torch.manual_seed(0)
+    x = torch.full((4, 8, 64, 64), 3.0)
+    for name in ("gauss", "uniform"):
+        noise = AUGMENTATIONS[name](x, std) - x
+        assert noise.mean() == pytest.approx(0, abs=0.01)
+        assert noise.std() == pytest.approx(std, rel=0.01)
+    assert noise.abs().max() <= math.sqrt(3) * std + 1e-6
+    assert noise.abs().max() == pytest.approx(math.sqrt(3) * std, rel=0.01)
+
+
+@pytest.mark.parametrize("std", [0.5, 1.0])
+def test_blur_is_a_correlation_with_a_gaussian_of_nine_places(std: float):
+    x = torch.randn(2, 3, 8, 6, generator=torch.Generator().manual_seed(0))
+    y, z = np.mgrid[-1:2, -1:2]
+    kernel = np.exp(-(y**2 + z**2) / (2 * std**2))
+    kernel /= kernel.sum()
+    wanted = scipy.ndimage.correlate(
+        x.numpy(), kernel[None, None].astype(np.float32), mode="nearest"
+    )
+    np.testing.assert_allclose(AUGMENTATIONS["blur"](x, std), wanted, atol=1e-5)
+
+
+def test_contrast_stretches_each_channel_about_its_mean():
+    torch.manual_seed(0)
+    x = torch.randn(40, 5, 8, 8)
+    y = AUGMENTATIONS["contrast"](x, 1.0)
+    torch.testing.assert_close(y.mean((2, 3)), x.mean((2, 3)), rtol=0, atol=1e-6)
+    mean = x.mean((2, 3), keepdim=True)
+    factor = (y - mean) / (x - mean)
+    torch.testing.assert_close(factor, factor[..., :1, :1].expand_as(factor), rtol=1e-2, atol=1e-2)
+    per_channel = factor.median(-1).values.median(-1).values
+    assert per_channel.min() >= 0.5
+    assert per_channel.max() <= 1.5
+    assert per_channel.std() == pytest.approx(1 / math.sqrt(12), rel=0.15)  # uniform over one
+
+
+@pytest.mark.parametrize("std", [1.0, 4.0])
+@pytest.mark.parametrize("shape", [(8, 8), (5, 7)])
+def test_compression_rounds_the_cosine_transform(std: float, shape: tuple[int, int]):
+    x = 3 * torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(0))
+    spectrum = scipy.fft.dctn(x.double().numpy(), axes=(2, 3), norm="ortho")
+    step = np.array([[std * (1 + i + j) / 8 for j in range(shape[1])] for i in range(shape[0])])
+    wanted = scipy.fft.idctn(np.round(spectrum / step) * step, axes=(2, 3), norm="ortho")
+    np.testing.assert_allclose(AUGMENTATIONS["compression"](x, std), wanted, atol=1e-4)
+
+
+def test_compression_lets_gradients_through():
+    x = torch.randn(2, 3, 8, 8, requires_grad=True)
+    weight = torch.randn(2, 3, 8, 8)
+    (AUGMENTATIONS["compression"](x, 1.0) * weight).sum().backward()
+    torch.testing.assert_close(x.grad, weight, rtol=1e-4, atol=1e-5)
+
+
+# Losses (eq. 2-7)
+
+
+def test_the_centre_loss_by_hand():
+    points, centres = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 0.0], [5.0, 0.0]])
+    real, fake = torch.tensor([0.0]), torch.tensor([1.0])
+    assert contrastive_centre(points, real, centres) == pytest.approx(0.5 * 4 / (9 + 1))
+    assert contrastive_centre(points, fake, centres) == pytest.approx(0.5 * 9 / (4 + 1))
+    unsquared = contrastive_centre(points, real, centres, squared=False)
+    assert unsquared == pytest.approx(0.5 * 4 / (3 + 1))
+    assert contrastive_centre(points, real, centres, eps=1e-6) == pytest.approx(2 / 9, rel=1e-5)
+
+
+def test_equal_logits_leave_nothing_to_distil():
+    pair = torch.randn(6, 2)
+    for t2 in (True, False):
+        assert distillation(pair, pair, 4.0, t2=t2) == pytest.approx(0, abs=1e-6)
+    assert distillation(pair, pair.flip(-1), 4.0, t2=True) > 0.01
+
+
+def test_distillation_at_temperature_one_needs_no_square():
+    student, teacher = torch.randn(2, 6, 2)
+    with_square = distillation(student, teacher, 1.0, t2=True)
+    assert with_square == pytest.approx(float(distillation(student, teacher, 1.0, t2=False)))
+
+
+def softmax(values: list[float], temperature: float = 1.0) -> list[float]:
+    powers = [math.exp(v / temperature) for v in values]
+    return [p / sum(powers) for p in powers]
+
+
+def slow_losses(
+    pairs: list[list[float]],
+    labels: list[int],
+    centres: list[list[float]],
+    teacher: list[list[float]],
+    config: LossConfig,
+) -> dict[str, float]:
+    """Eq. 2-6 in plain Python, an item and a class at a time."""
+    n = len(pairs)
+    parts = {"ce": 0.0, "centre": 0.0, "kd": 0.0}
+    for pair, y, soft in zip(pairs, labels, teacher, strict=True):
+        parts["ce"] -= math.log(softmax(pair)[y]) / n
+        point = softmax(pair) if config.centre_on == "probs" else pair
+        own, other = (
+            sum((p - c) ** 2 for p, c in zip(point, centres[k], strict=True)) for k in (y, 1 - y)
+        )
+        below = other if config.centre_squared else math.sqrt(other)
+        parts["centre"] += 0.5 * own / (below + config.centre_eps) / n
+        wanted, given = (softmax(z, config.temperature) for z in (soft, pair))
+        kd = sum(t * math.log(t / s) for t, s in zip(wanted, given, strict=True))
+        parts["kd"] += kd * (config.temperature**2 if config.t2 else 1) / n
+    return parts
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        LossConfig(),
+        LossConfig(centre_on="probs", centre_squared=False, centre_eps=0.1),
+        LossConfig(alpha=(1.0, 2.0, 3.0), temperature=2.0, t2=False),
+    ],
+)
+def test_the_objective_equals_its_equations_in_plain_python(config: LossConfig):
+    network, teacher = tiny().eval(), tiny(depth=1).eval()
+    nudge(network, 0.1)
+    objective = Objective(network, config, teacher).eval()
+    clips = batch(network.input_spec, 5)
+    with torch.no_grad():
+        losses = objective(clips)
+        pairs, soft = (net(clips).aux["pair"].tolist() for net in (network, teacher))
+    labels = [int(y) for y in clips.label.tolist()]
+    wanted = slow_losses(pairs, labels, objective.centres.tolist(), soft, config)
+    for name, value in wanted.items():
+        assert losses.parts[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+    total = sum(a * wanted[k] for a, k in zip(config.alpha, ("ce", "centre", "kd"), strict=True))
+    assert losses.total == pytest.approx(total, rel=1e-4)
+
+
+def test_without_a_teacher_nothing_is_distilled():
+    losses = Objective(tiny())(batch(InputSpec(size_px=32), 4))
+    assert losses.parts.keys() == {"ce", "centre"}
+
+
+def test_vanilla_centres_live_where_the_features_live():
+    objective = Objective(tiny(), LossConfig(centre_on="features", feature_dim=16)).eval()
+    assert objective.centres.shape == (2, 16)
+    clips = batch(InputSpec(size_px=32), 4)
+    with torch.no_grad():
+        losses, feature = objective(clips), objective.model(clips).aux["feature"]
+        wanted = contrastive_centre(feature, clips.label, objective.centres)
+    assert losses.parts["centre"] == pytest.approx(float(wanted))
+
+
+def test_centres_learn_without_weight_decay_and_are_fresh_for_a_student():
+    network, older = tiny(), tiny()
+    teacher = Objective(older)
+    student = Objective(network, teacher=older)
+    [model, centres] = student.param_groups()
+    assert centres == {"params": [student.centres], "weight_decay": 0.0}
+    assert "weight_decay" not in model
+    assert not torch.equal(student.centres, teacher.centres)
+
+
+def test_a_single_logit_counts_as_a_pair():
+    logit = torch.tensor([-1.0, 0.0, 2.5])
+    pair = class_pair(Output(logit=logit))
+    torch.testing.assert_close(pair.softmax(-1)[:, 1], torch.sigmoid(logit))
+
+
+def test_the_logit_is_fake_minus_real():
+    network = tiny().eval()
+    out = network(batch(network.input_spec, 3))
+    torch.testing.assert_close(out.logit, out.aux["pair"][:, 1] - out.aux["pair"][:, 0])
+    p_fake = out.aux["pair"].softmax(-1)[:, 1]
+    torch.testing.assert_close(torch.sigmoid(out.logit), p_fake)
+
+
+def test_frames_of_another_size_are_refused():
+    with pytest.raises(ValueError, match="H=32"):
+        tiny()(Batch(frames=torch.zeros(1, 1, 3, 64, 64)))
