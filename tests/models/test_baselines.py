@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unmask.models import create
-from unmask.models.base import Network
+from unmask.models.base import Network, example
 from unmask.models.blocks.cross_entropy import LossConfig, Objective
-from unmask.models.count import example
 from unmask.types import Batch
 
 

@@ -13,6 +13,7 @@ from typing import Any
 ZHANG = "Zhang, Li, Yu, Shen 2024, Distilled Transformers (DTN)"
 HEO = "Heo, Choi, Lee, Kim 2021, Vision Transformer and Distillation"
 LU = "Lu, Liu, Luo, Zhao, Zhou, Huang 2021, Long Distance Attention"
+LU = "Lu, Liu, Luo, Zhao, Zhou, Huang 2021, Long Distance Attention"
 CHOLLET = "Chollet 2017, Xception; Roessler et al. 2019, FaceForensics++"
 TAN = "Tan, Le 2019, EfficientNet"
 HE = "He, Zhang, Ren, Sun 2016, ResNet"
@@ -157,6 +158,37 @@ LONG_DISTANCE: dict[str, Entry] = {
     ),
 }
 
+
+def _long_distance(variant: str, **config: Any) -> Entry:
+    return Entry(
+        system="long_distance",
+        variant=variant,
+        module="unmask.models.long_distance",
+        network="LongDistance",
+        publication=LU,
+        config=config,
+    )
+
+
+LONG_DISTANCE: dict[str, Entry] = {
+    "long_distance": _long_distance("spatial-temporal"),
+    "long_distance/xception": _long_distance("xception", attention="none"),
+    "long_distance/spatial": _long_distance("spatial", attention="spatial"),
+    "long_distance/temporal": _long_distance("temporal", attention="temporal"),
+    **{f"long_distance/m{m}": _long_distance(f"m{m}", maps=m) for m in (1, 2, 3, 4, 5)},
+    **{f"long_distance/n{n}": _long_distance(f"n{n}", next_frames=n) for n in (2, 3, 4, 5)},
+    **{f"long_distance/span_{c}": _long_distance(f"span_{c}", span=c) for c in (1, 3, 7, 14)},
+    "long_distance/conv1x1": _long_distance("conv1x1", gate="convolution"),
+    "long_distance/vit_direct": Entry(
+        system="long_distance",
+        variant="vit_direct",
+        module="unmask.models.long_distance",
+        network="VitDirect",
+        config_class="VitConfig",
+        publication=LU,
+    ),
+}
+
 SMALL_GROUPS = ((16, 2), (32, 2), (64, 3), (128, 3), (256, 3))
 
 TABLE: dict[str, Entry] = {
@@ -203,5 +235,6 @@ TABLE: dict[str, Entry] = {
         "mesoinception-4", "mesoinception4", Published(parameters_m=0.028615)
     ),
     **VIT_DISTILL,
+    **LONG_DISTANCE,
     **LONG_DISTANCE,
 }
