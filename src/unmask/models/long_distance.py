@@ -157,6 +157,10 @@ class TemplateAttention(nn.Module):
         _start_at(self.combine, 1 / (K * n_frames))
         near = None if config.span is None else windows(self.side, config.span).repeat(1, n_frames)
         self.register_buffer("near", near, persistent=False)
+        if config.activation == "softmax" and config.span == n_frames == 1:
+            # A softmax over one token is 1 whatever came before it, which therefore cannot learn.
+            self.requires_grad_(False)
+            self.combine.requires_grad_(True)
 
     def forward(self, views: Tensor) -> Tensor:
         """Views (B, T, 3, V, V) -> maps (B, m, g, g), all 1 where nothing stands out."""
@@ -409,7 +413,7 @@ class VitDirect(Network):
         check_shape(batch.frames, "B T 3 H W", "frames", T=1, H=size, W=size)
         view = self.resize(batch.frames[:, 0])  # (B, 3, V, V)
         patches = rearrange(self.embed(view), "b d y x -> b (y x) d")
-        tokens = torch.cat([self.cls.expand(len(patches), -1, -1), patches], 1) + self.position
+        tokens = torch.cat([self.cls.expand(patches.shape[0], -1, -1), patches], 1) + self.position
         feature = self.norm(self.blocks(tokens))[:, 0]  # (B, D)
         pair = self.head(feature)
         return Output(logit=pair[:, 1] - pair[:, 0], aux={"pair": pair, "feature": feature})
