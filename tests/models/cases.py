@@ -136,10 +136,11 @@ LONG_DISTANCE = {  # the stem's output is 28 = 7 cells x 4
     "widths": (4, 8, 8, 8, 16, 16, 16, 16),
 }
 
+DTN = {"size_px": 32, "groups": ((8, 1), (16, 1), (32, 1)), "heads": 4, "expert_hidden": 8}
+
 TINY: dict[str, Tiny] = {
-    "DTN": Tiny(
-        config={"size_px": 32, "groups": ((8, 1), (16, 1), (32, 1)), "heads": 4, "expert_hidden": 8}
-    ),
+    "DTN": Tiny(config=DTN),
+    "dtn": Tiny(config={**DTN, "depth": 2}),  # the lead is quick
     "TrunkDetector": Tiny(config={"trunk": "test_resnet", "size_px": 32}),
     "efficientnet-b4": Tiny(config={"trunk": "test_efficientnet", "size_px": 32}),
     "vgg": Tiny(config={"groups": ((8, 1), (16, 1)), "size_px": 32}),
@@ -200,7 +201,7 @@ TINY: dict[str, Tiny] = {
     ),
 }
 
-LEAD = {"dtn", "xception", "cevit/mas", "long_distance"}
+LEAD = {"dtn", "xception", "vit/mas", "long_distance"}
 PATHS = {
     "dtn/no-lc",
     "mesonet-4",
@@ -208,6 +209,7 @@ PATHS = {
     "vit/reattention",
     "cvit",
     "evit",
+    "cevit/mas",
     "long_distance/spatial",
     "long_distance/span_3",
     "long_distance/conv1x1",
