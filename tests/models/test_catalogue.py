@@ -25,6 +25,15 @@ def test_stored_counts_are_those_of_the_network(name: str):
     assert count(name) == {k: getattr(stored, k) for k in ("input", "parameters", "macs")}
 
 
+def test_stored_macs_include_matrix_products():
+    """ViT by its formula: patches, projections and MLPs, the two products of attention, head."""
+    N, D, L = 197, 768, 12
+    per_token = 4 * D * D + 2 * D * 4 * D
+    products = 2 * N * N * D
+    wanted = (N - 1) * D * D + L * (N * per_token + products) + 2 * D
+    assert next(row.macs for row in catalogue() if row.name == "vit") == wanted
+
+
 def test_every_network_has_a_row_without_gaps():
     rows = [row.document() for row in catalogue()]
     assert [row["name"] for row in rows] == list(names()) == list(TABLE)

@@ -1,4 +1,4 @@
-"""Count every network's parameters and multiply-accumulates: `python -m unmask.models.count`.
+"""Count networks' parameters and multiply-accumulates: `python -m unmask.models.count [NAME...]`.
 
 True counts, on meta tensors, so that no weight is ever made: every parameter, and every
 multiply-accumulate that torch's own counter sees, matrix products of attention included. The
@@ -8,6 +8,8 @@ papers' counts follow thop's rules instead; tests compare those.
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -40,12 +42,14 @@ def count(name: str) -> Counts:
     }
 
 
-def main() -> None:
-    """Write `counts.json` beside this file."""
-    counts = {name: count(name) for name in names()}
+def main(chosen: Sequence[str] = ()) -> None:
+    """Write `counts.json`: every network counted anew, or the `chosen` ones and the rest kept."""
     file = Path(__file__).with_name("counts.json")
-    file.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+    counts = json.loads(file.read_text(encoding="utf-8")) if chosen else {}
+    counts |= {name: count(name) for name in chosen or names()}
+    in_order = {name: counts[name] for name in names() if name in counts}
+    file.write_text(json.dumps(in_order, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -254,23 +254,30 @@ class EViT(Host):
         return Output(logit=self.head(feature).squeeze(-1), aux={"feature": feature})
 
 
+def _efficientnet(name: str) -> Any:
+    return timm.create_model(name)
+
+
 class Trunk(nn.Module):
     """EfficientNet up to its last features, or up to the end of an early stage.
 
     What does not run is kept, frozen: the hosts' code keeps it, and counts and weights with it.
     """
 
+    width: int
+    side: int
+
     def __init__(self, name: str, size_px: int, stages: int | None = None) -> None:
         super().__init__()
-        self.net = timm.create_model(name)
-        self.stages = stages
-        unused: list[nn.Module] = [self.net.classifier]
+        net = _efficientnet(name)
+        self.net, self.stages = net, stages
+        unused: list[nn.Module] = [net.classifier]
         if stages is None:
-            self.width, reduction = self.net.num_features, 32
+            self.width, reduction = net.num_features, 32
         else:
-            unused += [*self.net.blocks[stages:], self.net.conv_head, self.net.bn2]
-            self.width = self.net.blocks[stages - 1][-1].conv_pwl.out_channels
-            reduction = self.net.feature_info[stages - 1]["reduction"]
+            unused += [*net.blocks[stages:], net.conv_head, net.bn2]
+            self.width = net.blocks[stages - 1][-1].conv_pwl.out_channels
+            reduction = net.feature_info[stages - 1]["reduction"]
         self.side = size_px // reduction
         for module in unused:
             freeze(module)
