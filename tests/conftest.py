@@ -22,3 +22,11 @@ def shared_data() -> Path:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep graphs that tests compile out of the user's cache folder."""
     os.environ.setdefault("UNMASK_CACHE", str(tmp_path_factory.mktemp("unmask-cache")))
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint folder with weights and graph, exported once."""
+    from tiny_detector import save_tiny
+
+    return save_tiny(tmp_path_factory.mktemp("checkpoints") / "tiny")

@@ -47,7 +47,10 @@ def openvino_core() -> "openvino.Core":
 
 
 def cache_folder() -> Path:
-    """Where unmask keeps what it can compute again: `$UNMASK_CACHE`, or the user's cache folder."""
+    """Where unmask keeps what it can compute again: `$UNMASK_CACHE`, or the user's cache folder.
+
+    Nothing is kept where it cannot be written, so UNMASK_CACHE=/dev/null turns it off.
+    """
     import platformdirs
 
     chosen = os.environ.get("UNMASK_CACHE")

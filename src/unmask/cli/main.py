@@ -7,8 +7,8 @@ failed. 2: wrong usage. Data goes to stdout, everything else to stderr.
 from __future__ import annotations
 
 import logging
-import os
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -17,12 +17,16 @@ from unmask import __version__
 from unmask.cli import demo, forge, models, scan, train
 from unmask.errors import OutputError, UnmaskError, UsageError
 
+log = logging.getLogger(__name__)
+
 app = typer.Typer(
     name="unmask",
     help="Find manipulated faces: which face, when, how sure, and why, or that it cannot be told.",
+    epilog="Begin with: unmask demo, or: unmask scan clip.mp4 --html report.html",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain text: it can be searched, pasted and read in a log
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("scan")(scan.scan)
@@ -56,15 +60,19 @@ def options(
 
 def run() -> None:
     """Entry point of the `unmask` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name of a file must not stop the work
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        app(prog_name="unmask")
     except UnmaskError as error:
         print(f"unmask: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError | OutputError) else 1)
-    except KeyboardInterrupt:
-        print("unmask: stopped", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of stdout (head, less) went away: that is its right, not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except Exception as error:  # a traceback helps nobody who did not ask for it
+        log.info("unexpected failure", exc_info=True)
+        print(
+            f"unmask: unexpected failure ({type(error).__name__}: {error}). This is a mistake in "
+            "unmask; `unmask --verbose ...` shows where. Please report it",
+            file=sys.stderr,
+        )
+        sys.exit(1)

@@ -10,7 +10,7 @@ import typer
 def models(
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list on stdout.")] = False,
 ) -> None:
-    """List the networks: input, true counts, published ones, and whether weights are here."""
+    """List the networks, their true sizes, and whether weights are here."""
     from unmask.models.catalogue import catalogue
 
     rows = catalogue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,18 +11,64 @@ from typing import TYPE_CHECKING
 from unmask.errors import OutputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from unmask.pipeline.batch import Failure
     from unmask.types import Report
 
 
-def check_writable(file: Path | None) -> None:
-    """Refuse a file that cannot be written, before anything is computed.
+def consoles(*, stdout_is_data: bool) -> tuple[Console, Console]:
+    """Open the consoles for answers and for errors.
+
+    They are one where both are the same terminal, since only then does a progress bar make way
+    for lines, and where stdout is for data.
+    """
+    from rich.console import Console
+
+    errors = Console(stderr=True, highlight=False)
+    together = stdout_is_data or (sys.stdout.isatty() and sys.stderr.isatty())
+    return (errors if together else Console(highlight=False)), errors
+
+
+@contextmanager
+def progress(
+    what: str, total: int, console: Console, *, hidden: bool = False
+) -> Iterator[Callable[[], None]]:
+    """Show a bar on stderr until the block ends; the function yielded moves it on by one.
+
+    A single step cannot be halved, so its bar only shows that work goes on.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    several = (MofNCompleteColumn(),) if total > 1 else ()
+    bar = Progress(
+        what,
+        BarColumn(),
+        *several,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=hidden or not console.is_terminal,
+        redirect_stdout=False,  # or what is printed as data would end up on stderr
+    )
+    with bar:
+        task = bar.add_task("", total=total if total > 1 else None)
+        yield lambda: bar.advance(task)
+
+
+def check_writable(file: Path, inputs: Sequence[Path]) -> None:
+    """Refuse a file that cannot be written, or must not be, before anything is computed.
 
     Raises:
         OutputError: naming the file and the reason.
     """
-    if file is None:
-        return
+    from unmask.pipeline.batch import MEDIA_SUFFIXES
+
+    if file.suffix.lower() in MEDIA_SUFFIXES or file in inputs:
+        raise OutputError(
+            f"{file}: a report must not take the place of a video or an image; was it meant to be "
+            "scanned? Name the report first, for example: --html report.html"
+        )
     try:
         existed = file.exists()
         with file.open("ab"):

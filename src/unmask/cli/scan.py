@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unmask.cli.output import check_writable, json_lines
+from unmask.cli.output import check_writable, consoles, json_lines, progress
 
 if TYPE_CHECKING:
     from unmask.types import Report
@@ -34,79 +33,86 @@ class Backend(StrEnum):
 
 
 ModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="A detector's name, or a checkpoint folder.")
-]
-FramesOption = Annotated[
-    int, typer.Option("--frames", min=1, help="Frames to look at, spread evenly over the video.")
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME|DIR",
+        help="A detector's name (see: unmask models), or a checkpoint folder.",
+    ),
 ]
 
 
 def scan(
-    paths: Annotated[list[Path], typer.Argument(help="Videos, images, or folders of them.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH", help="Videos, images, or folders of them."),
+    ],
     model: ModelOption = "default",
     allow_untrained: Annotated[
-        bool, typer.Option("--allow-untrained", help="Run a network on random weights.")
+        bool,
+        typer.Option("--allow-untrained", help="Run a network on random weights, to try it out."),
     ] = False,
-    frames: FramesOption = 32,
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
-    backend: Annotated[Backend, typer.Option(help="What computes.")] = Backend.auto,
+    frames: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Frames to look at, spread evenly over a video."),
+    ] = 32,
+    device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.auto,
+    backend: Annotated[
+        Backend,
+        typer.Option(help="What runs it; torch needs unmask[train]."),
+    ] = Backend.auto,
     json: Annotated[
-        str | None, typer.Option("--json", help="Write JSON Lines to FILE, or to stdout with -.")
+        str | None,
+        typer.Option(metavar="FILE|-", help="Write one JSON line for every file; - is stdout."),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Write one self-contained HTML report.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write one self-contained HTML report of all files."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Files scanned at the same time.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Files to scan at the same time.")
+    ] = 1,
 ) -> None:
     """Say of each file whether a face in it was manipulated.
 
-    Exit code 0: every file was answered (undecided is an answer). 1: some could not be read.
+    Exit code 0: every file was answered (undecided is an answer). 1: some files could not be read;
+    the others were answered. 2: wrong usage.
     """
-    from rich.console import Console
-
     from unmask.pipeline.batch import Failure, find_media, scan_all
     from unmask.pipeline.detector import load
     from unmask.report.terminal import print_error, print_line, print_report, print_summary
 
     files = find_media(paths)
     single = len(paths) == len(files) == 1 and not paths[0].is_dir()
-    console = Console(stderr=json == "-", highlight=False)
-    errors = Console(stderr=True, highlight=False)
-    check_writable(html)
-    with json_lines(json) as write:
-        detector = load(
-            model, backend=backend.value, device=device.value, allow_untrained=allow_untrained
-        )
-        reports: list[Report] = []
-        failures: list[Failure] = []
-        with _progress(len(files), hidden=single) as advance:
-            for answer in scan_all(detector, files, n_frames=frames, workers=workers):
-                write(answer)
-                advance()
-                if isinstance(answer, Failure):
-                    failures.append(answer)
-                    print_error(answer.path, str(answer.error), errors)
-                else:
-                    (print_report if single else print_line)(answer, console)
-                    reports.append(answer if html else replace(answer, evidence=()))
+    for target in (html, None if json in (None, "-") else Path(json)):
+        if target is not None:
+            check_writable(target, files)
+    console, errors = consoles(stdout_is_data=json == "-")
+    torn = json == "-" and sys.stdout.isatty()  # a bar and data on one terminal
+    detector = load(
+        model, backend=backend.value, device=device.value, allow_untrained=allow_untrained
+    )
+    reports: list[Report] = []
+    failures: list[Failure] = []
+    with (
+        json_lines(json) as write,
+        progress("scanning", len(files), errors, hidden=torn) as advance,
+    ):
+        for answer in scan_all(detector, files, n_frames=frames, workers=workers):
+            write(answer)
+            advance()
+            if isinstance(answer, Failure):
+                failures.append(answer)
+                print_error(answer.path, str(answer.error), errors)
+            else:
+                (print_report if single else print_line)(answer, console)
+                reports.append(answer if html else replace(answer, evidence=()))
     if not single:
         print_summary(reports, len(failures), console)
     if html:
         from unmask.report.html import write_html
 
         write_html(reports, html, [(failure.path, str(failure.error)) for failure in failures])
-        console.print(f"report written to {html}", soft_wrap=True)
+        console.print(f"report written to {html}", soft_wrap=True, markup=False)
     raise typer.Exit(1 if failures else 0)
-
-
-@contextmanager
-def _progress(total: int, *, hidden: bool) -> Iterator[Callable[[], None]]:
-    """Show a bar on stderr while many files are scanned."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = ("scanning", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden)
-    with bar:
-        task = bar.add_task("", total=total)
-        yield lambda: bar.advance(task)

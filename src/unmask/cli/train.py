@@ -11,19 +11,25 @@ from unmask.errors import MissingExtraError
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name, or a .toml file.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe's name, or a .toml file.")
+    ],
     data: Annotated[
-        Path | None, typer.Option("--data", help="Where the recipe's data paths begin.")
+        Path | None, typer.Option(metavar="DIR", help="Where the recipe's data paths begin.")
     ] = None,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one value; may be repeated."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Run folder; default runs/<recipe>.")
+        Path | None, typer.Option(metavar="DIR", help="Run folder; default: runs/RECIPE.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> None:
-    """Train a detector. Interrupted at any moment, it goes on with --resume, bit for bit."""
+    """Train a detector by a recipe.
+
+    Interrupted at any moment, it goes on with --resume, bit for bit.
+    """
     try:
         from unmask.training.run import run_recipe
     except ModuleNotFoundError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from unmask.models.checkpoint import DEFAULT_MODEL, packaged, read_checkpoint
+from unmask.models.checkpoint import packaged
 from unmask.models.table import TABLE, Published
 
 
@@ -42,8 +42,6 @@ class Row:
 def catalogue() -> list[Row]:
     """Every network, in the order of the table."""
     counts = json.loads((files("unmask.models") / "counts.json").read_text(encoding="utf-8"))
-    default = packaged(DEFAULT_MODEL)
-    trained = {read_checkpoint(default).meta.model} if default else set()
     return [
         Row(
             name=name,
@@ -51,7 +49,7 @@ def catalogue() -> list[Row]:
             variant=entry.variant,
             publication=entry.publication,
             published=entry.published,
-            weights=name in trained or packaged(name) is not None,
+            weights=packaged(name) is not None,
             **counts[name],
         )
         for name, entry in TABLE.items()

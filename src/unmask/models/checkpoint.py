@@ -7,6 +7,7 @@ exported, `model.onnx` (to scan with). No pickle is ever read.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -62,9 +63,15 @@ class Checkpoint:
 
 
 def packaged(name: str) -> Path | None:
-    """Folder of a checkpoint that ships inside the package, or None."""
-    folder = Path(str(files("unmask") / "assets" / "checkpoints" / name))
-    return folder if (folder / METADATA).is_file() else None
+    """Folder of a checkpoint in the package, by its own name or its network's; None if absent."""
+    shipped = Path(str(files("unmask") / "assets" / "checkpoints"))
+    if (shipped / name / METADATA).is_file():
+        return shipped / name
+    default = shipped / DEFAULT_MODEL
+    if not (default / METADATA).is_file():
+        return None
+    network = json.loads((default / METADATA).read_text(encoding="utf-8"))["model"]
+    return default if network == name else None
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from unmask.errors import UnmaskError, UnreadableMediaError
+from unmask.errors import UnmaskError, UnreadableMediaError, UsageError
 from unmask.pipeline.detector import Detector
 from unmask.types import Report
 
 log = logging.getLogger(__name__)
 
 # What a folder is searched for. A file named outright is read whatever it is called.
-MEDIA_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .3gp .flv .wmv .ogv .gif "
-    ".jpg .jpeg .png .webp .avif .bmp .tif .tiff .heic".split()
+_ENDINGS = (
+    "mp4 m4v mov mkv webm avi mpg mpeg ts mts 3gp flv wmv ogv gif "
+    "jpg jpeg png webp avif bmp tif tiff heic"
 )
+MEDIA_SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +33,23 @@ class Failure:
 
 
 def find_media(paths: Iterable[Path]) -> list[Path]:
-    """Files to scan: those named, and all media below the folders named, in order of name."""
+    """Files to scan: those named, and all media below the folders named, in order of name.
+
+    Hidden files in folders are passed over: they are other programs' (macOS's `._clip.mp4`).
+
+    Raises:
+        UsageError: there is no media in a folder.
+    """
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = (p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES)
-            found += sorted(p for p in inside if p.is_file())
-        else:
+        if not path.is_dir():
             found.append(path)
+            continue
+        inside = sorted(p for p in path.rglob("*") if _is_visible_media(p.relative_to(path)))
+        files = [p for p in inside if p.is_file()]
+        if not files:
+            raise UsageError(f"{path}: no video or image in this folder, going by the names")
+        found += files
     return found
 
 
@@ -52,18 +63,26 @@ def scan_all(
             return detector.scan(path, n_frames=n_frames)
         except UnmaskError as error:
             return Failure(path=path, error=error)
-        except Exception as error:  # noqa: BLE001  one strange file must not cost the others
-            log.exception("%s: unexpected failure", path)
+        except Exception as error:  # one strange file must not cost the others
+            log.info("%s: unexpected failure", path, exc_info=True)
             reason = f"{path}: could not be analysed ({type(error).__name__}: {error})"
             return Failure(path=path, error=UnreadableMediaError(reason))
 
     if workers <= 1:
         yield from map(answer, paths)
         return
-    with ThreadPoolExecutor(workers) as pool:
+    waiting = iter(paths)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="unmask-scan")
+    try:
         # Only a few files ahead of the reader: reports hold pictures.
-        waiting = iter(paths)
-        running = [pool.submit(answer, path) for path in islice(waiting, 2 * workers)]
+        running = deque(pool.submit(answer, path) for path in islice(waiting, 2 * workers))
         while running:
-            yield running.pop(0).result()
-            running += [pool.submit(answer, path) for path in islice(waiting, 1)]
+            yield running.popleft().result()
+            running.extend(pool.submit(answer, path) for path in islice(waiting, 1))
+    finally:  # also when the reader has had enough
+        pool.shutdown(cancel_futures=True)
+
+
+def _is_visible_media(path: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.parts)
+    return not hidden and path.suffix.lower() in MEDIA_SUFFIXES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,14 @@ from unmask.clips.tensors import cut_view, make_batch
 from unmask.clips.windows import Clip, clip_windows
 from unmask.errors import CheckpointError, UsageError
 from unmask.faces.detect import FaceDetector
-from unmask.models import create, entry
-from unmask.models.checkpoint import DEFAULT_MODEL, Checkpoint, packaged, read_checkpoint
+from unmask.models import create, entry, names
+from unmask.models.checkpoint import (
+    DEFAULT_MODEL,
+    METADATA,
+    Checkpoint,
+    packaged,
+    read_checkpoint,
+)
 from unmask.pipeline.ingest import Ingested, ingest
 from unmask.pipeline.runtime import Backend, Device, Runtime, open_runtime
 from unmask.scoring.calibrate import apply
@@ -49,7 +56,10 @@ class _Scored:
 
 
 class Detector:
-    """A trained network with its preprocessing, calibration and thresholds."""
+    """A trained network with its preprocessing, calibration and thresholds.
+
+    May scan in several threads at once, each of which has its own face detector.
+    """
 
     def __init__(self, checkpoint: Checkpoint, runtime: Runtime, sha256: str) -> None:
         meta = checkpoint.meta
@@ -64,7 +74,7 @@ class Detector:
             licence=meta.licence,
         )
         self._runtime = runtime
-        self._faces = FaceDetector()
+        self._of_thread = threading.local()
 
     def scan(self, path: str | Path, *, n_frames: int = DEFAULT_FRAMES) -> Report:
         """Answer for one video or image.
@@ -72,10 +82,8 @@ class Detector:
         Raises:
             UnreadableMediaError: nothing could be decoded from it. UsageError: `n_frames` < 1.
         """
-        if n_frames < 1:
-            raise UsageError(f"frames: at least one must be looked at, not {n_frames}")
         started = time.perf_counter()
-        seen = ingest(Path(path), self.input_spec, n_frames=n_frames, faces=self._faces)
+        seen = self._ingest(Path(path), n_frames)
         scoring = time.perf_counter()
         scored = [item for track in seen.tracks for item in self._score(track)]
         model_s = time.perf_counter() - scoring
@@ -97,10 +105,17 @@ class Detector:
 
     def batches(self, path: str | Path, *, n_frames: int = DEFAULT_FRAMES) -> Iterator[Batch]:
         """Model inputs of a file exactly as `scan` makes them, one batch a person and chunk."""
-        seen = ingest(Path(path), self.input_spec, n_frames=n_frames, faces=self._faces)
+        seen = self._ingest(Path(path), n_frames)
         for track in seen.tracks:
             for clips in _chunks(clip_windows(track, self.input_spec)):
                 yield self._batch(clips)
+
+    def _ingest(self, path: Path, n_frames: int) -> Ingested:
+        if n_frames < 1:
+            raise UsageError(f"frames: at least one must be looked at, not {n_frames}")
+        if not hasattr(self._of_thread, "faces"):
+            self._of_thread.faces = FaceDetector()
+        return ingest(path, self.input_spec, n_frames=n_frames, faces=self._of_thread.faces)
 
     def _batch(self, clips: Sequence[Clip]) -> Batch:
         return make_batch([clip.faces for clip in clips], self.input_spec)
@@ -183,19 +198,22 @@ def load(
     Raises:
         CheckpointError: no weights, or a damaged checkpoint. UsageError: no such model.
     """
-    folder = packaged(str(model)) or (Path(model) if Path(model).exists() else None)
+    name, path = str(model), Path(model)
+    # A folder that only happens to bear a network's name (recipes/dtn) is not meant.
+    is_named = name in names() and not (path / METADATA).is_file()
+    folder = packaged(name) or (path if path.exists() and not is_named else None)
     if folder is not None:
         checkpoint = read_checkpoint(folder)
         if not checkpoint.meta.trained and not allow_untrained:
             raise CheckpointError(f"{folder}: its weights are untrained; see --allow-untrained")
         return Detector(checkpoint, *open_runtime(checkpoint, backend, device))
-    entry(str(model))  # refuses a name that is not in the table, with the nearest ones
+    entry(name)  # refuses a name that is not in the table, with the nearest ones
     if not allow_untrained:
         raise CheckpointError(
             f"{model}: no trained weights of this network are here. Train it (unmask train) and "
             "give the checkpoint folder, or use --allow-untrained to run it on random weights"
         )
-    return _untrained(str(model), backend, device)
+    return _untrained(name, backend, device)
 
 
 def _untrained(name: str, backend: Backend, device: Device) -> Detector:

@@ -6,13 +6,15 @@ stated: bf16 where the processor has instructions for it, float32 elsewhere.
 
 from __future__ import annotations
 
+import logging
 import threading
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from unmask.errors import MissingExtraError, UsageError
+from unmask.errors import CheckpointError, MissingExtraError, UsageError
 from unmask.models.checkpoint import Checkpoint
 from unmask.openvino_core import cache_folder, openvino_core
 from unmask.types import Batch, Output
@@ -20,6 +22,9 @@ from unmask.types import Batch, Output
 Backend = Literal["auto", "torch", "openvino"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "f32", "bf16"]
+
+CACHE_BYTES = 500 << 20  # of compiled graphs
+log = logging.getLogger(__name__)
 
 
 class Runtime(Protocol):
@@ -40,12 +45,14 @@ class OpenVinoRuntime:
         if precision == "auto":
             capable = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
             precision = "bf16" if capable else "f32"
-        settings = {
-            "INFERENCE_PRECISION_HINT": precision,
-            "CACHE_DIR": str(cache_folder() / "graphs"),
-        }
+        settings = {"INFERENCE_PRECISION_HINT": precision, **_cache_settings()}
         self.name = f"openvino {precision}"
-        self._compiled = core.compile_model(str(graph), "CPU", settings)
+        try:
+            self._compiled = core.compile_model(str(graph), "CPU", settings)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{graph}: OpenVINO cannot run this graph ({str(error).strip().splitlines()[-1]})"
+            ) from error
         self._outputs = [port.get_any_name() for port in self._compiled.outputs]
         self._requests = threading.local()  # a request holds its buffers: one for each thread
 
@@ -56,6 +63,26 @@ class OpenVinoRuntime:
         result = self._requests.own.infer({"frames": np.ascontiguousarray(batch.frames)})
         arrays = {name: np.array(result[name]) for name in self._outputs}
         return Output(logit=arrays.pop("logit"), aux=arrays)
+
+
+def _cache_settings(folder: Path | None = None) -> dict[str, str]:
+    """Let OpenVINO keep compiled graphs (0.25 s to 0.03 s for Xception), where it can.
+
+    They take 80 MB each, so the oldest go. Without a folder that can be written all works, later.
+    """
+    folder = folder or cache_folder() / "graphs"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+        sizes = accumulate(file.stat().st_size for file in kept)
+        for file, size in zip(kept, sizes, strict=True):
+            if size > CACHE_BYTES:
+                file.unlink()
+        (folder / ".writable").touch()
+    except OSError as error:
+        log.info("%s: compiled graphs are not kept (%s)", folder, error.strerror)
+        return {}
+    return {"CACHE_DIR": str(folder)}
 
 
 class TorchRuntime:
@@ -107,8 +134,8 @@ def _torch_runtime(checkpoint: Checkpoint, backend: Backend, device: Device) -> 
         ) from error
     if backend == "openvino":
         raise UsageError(
-            f"{checkpoint.folder}: has no exported graph for --backend openvino; make one with: "
-            f"unmask export {checkpoint.folder} --format onnx"
+            f"{checkpoint.folder}: has no exported graph for --backend openvino; scan with "
+            "--backend torch"
         )
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA device here; use --device cpu")

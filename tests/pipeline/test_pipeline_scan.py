@@ -1,0 +1,192 @@
+"""Laws of scanning one file and many: threads, failures, memory, the Python interface."""
+
+import json
+import logging
+import shutil
+import threading
+import weakref
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import unmask
+from face_clips import FPS, scene, write_walk
+from media import write_clip
+from unmask.errors import UnreadableMediaError, UsageError
+from unmask.faces.detect import FaceDetector
+from unmask.pipeline import detector as detector_module
+from unmask.pipeline import ingest as ingest_module
+from unmask.pipeline.batch import Failure, find_media, scan_all
+from unmask.pipeline.detector import SHOWN_FACES
+from unmask.pipeline.ingest import FRAMES_AT_ONCE, sample_times
+from unmask.report.schema import to_json
+from unmask.types import Frame, InputSpec, Report
+from unmask.video import open_media
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Clips that differ, with a bad file among them."""
+    folder = tmp_path_factory.mktemp("many")
+    for k in range(4):
+        write_walk(folder / f"{k}.mp4", 6 + k)
+    (folder / "2b.mp4").write_text("not a video")
+    return sorted(folder.iterdir())
+
+
+def told(answer):
+    """All of an answer but the time it took."""
+    if isinstance(answer, Failure):
+        return str(answer.error)
+    return json.loads(to_json(answer)) | {"timing_s": None}
+
+
+def test_several_workers_give_the_answers_of_one_in_the_same_order(tiny_detector, files):
+    one, two = (list(scan_all(tiny_detector, files, n_frames=3, workers=n)) for n in (1, 2))
+    assert [told(answer) for answer in two] == [told(answer) for answer in one]
+    assert [isinstance(answer, Failure) for answer in one] == [False, False, False, True, False]
+
+
+def test_no_face_detector_is_used_by_two_threads(tiny_checkpoint, files, monkeypatch):
+    class OneThreads(FaceDetector):
+        def detect(self, images):
+            vars(self).setdefault("thread", threading.get_ident())
+            assert vars(self)["thread"] == threading.get_ident(), "shared between threads"
+            return super().detect(images)
+
+    monkeypatch.setattr(detector_module, "FaceDetector", OneThreads)
+    detector = unmask.load(tiny_checkpoint)
+    answers = list(scan_all(detector, [f for f in files if f.stem != "2b"], n_frames=2, workers=3))
+    assert all(isinstance(answer, Report) for answer in answers), answers
+
+
+def test_a_reader_who_stops_early_ends_the_work(tiny_detector, files):
+    answers = scan_all(tiny_detector, files * 50, n_frames=1, workers=2)
+    next(answers)
+    answers.close()
+    names = [thread.name for thread in threading.enumerate()]
+    assert not any(name.startswith("unmask-scan") for name in names)
+
+
+def test_a_failure_of_ours_costs_one_file_and_is_told_without_a_traceback(
+    tiny_detector, files, monkeypatch, caplog
+):
+    scan = tiny_detector.scan
+
+    def broken(path, **options):
+        if path == files[1]:
+            raise ZeroDivisionError("by nought")
+        return scan(path, **options)
+
+    monkeypatch.setattr(tiny_detector, "scan", broken)
+    answers = list(scan_all(tiny_detector, files[:3], n_frames=1))
+    assert [isinstance(answer, Failure) for answer in answers] == [False, True, False]
+    assert "could not be analysed (ZeroDivisionError: by nought)" in str(answers[1].error)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_no_more_frames_are_held_than_are_detected_together(face_clip, monkeypatch):
+    """What is kept are crops; a frame of any length of video is let go."""
+    alive, most = weakref.WeakSet(), 0
+    rgb = scene({"ann": (30, 5)})
+
+    class LongVideo:
+        lost = None
+
+        def __init__(self, path):
+            self.info = open_media(face_clip).info
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def frames(self, times):
+            nonlocal most
+            for k in range(5 * FRAMES_AT_ONCE):
+                frame = Frame(t_s=float(k), rgb=rgb.copy())
+                alive.add(frame)
+                most = max(most, len(alive))
+                yield frame
+
+    monkeypatch.setattr(ingest_module, "Reader", LongVideo)
+    spec = InputSpec(size_px=64, alignment="dlib")
+    seen = ingest_module.ingest(face_clip, spec, n_frames=1, faces=FaceDetector())
+    assert seen.n_frames_sampled == 5 * FRAMES_AT_ONCE
+    assert most <= 2 * FRAMES_AT_ONCE
+
+
+def test_clip_systems_get_runs_of_frames_and_image_systems_single_ones(face_clip):
+    with open_media(face_clip) as reader:
+        minute = replace(reader.info, duration_s=60.0)
+    single = sample_times(minute, InputSpec(size_px=64), 4)
+    runs = sample_times(minute, InputSpec(size_px=64, n_frames=3, stride=2), 6)
+    np.testing.assert_allclose(single, [7.5, 22.5, 37.5, 52.5])
+    np.testing.assert_allclose(np.diff(runs), [0.4, 0.4, runs[3] - runs[2], 0.4, 0.4])
+    assert runs[3] - runs[2] > 20
+
+
+def test_the_python_interface_is_the_documented_one(tiny_checkpoint, face_clip):
+    report = unmask.scan(face_clip, model=tiny_checkpoint, n_frames=4)
+    assert isinstance(report, unmask.Report)
+    assert report.verdict in ("fake", "real", "undecided")
+    assert 0 <= report.p_fake <= 1
+    (track,) = report.tracks
+    assert len(track.scores) == 4
+    assert report.p_fake == pytest.approx(np.mean([score.p_fake for score in track.scores]))
+    assert set(report.timing_s) == {"decode", "detect", "model", "total"}
+    parts = sum(report.timing_s[name] for name in ("decode", "detect", "model"))
+    assert parts <= report.timing_s["total"]
+    again = unmask.load(str(tiny_checkpoint)).scan(str(face_clip), n_frames=4)
+    assert told(again) == told(report)
+    assert "dtn" in unmask.list_models()
+
+
+def test_evidence_is_the_most_and_least_suspicious_views_with_their_maps(tiny_detector, face_clip):
+    report = tiny_detector.scan(face_clip, n_frames=12)
+    shown = [evidence.p_fake for evidence in report.evidence]
+    every = sorted((score.p_fake for score in report.tracks[0].scores), reverse=True)
+    assert shown == every[:SHOWN_FACES] + every[-SHOWN_FACES:]
+    for evidence in report.evidence:
+        assert evidence.view.shape == (64, 64, 3)
+        assert evidence.activation.shape == (4, 4)
+
+
+def test_at_least_one_frame_must_be_looked_at(tiny_detector, face_clip):
+    with pytest.raises(UsageError, match="at least one"):
+        tiny_detector.scan(face_clip, n_frames=0)
+    with pytest.raises(UsageError, match="at least one"):
+        next(tiny_detector.batches(face_clip, n_frames=0))
+
+
+def test_an_unreadable_file_is_an_error_in_python(tiny_detector, tmp_path):
+    with pytest.raises(UnreadableMediaError, match=r"gone\.mp4: there is no such file"):
+        tiny_detector.scan(tmp_path / "gone.mp4")
+
+
+def test_folders_give_their_media_by_name_and_leave_other_programs_files(tmp_path):
+    for name in ("b/2.MP4", "b/1.webp", "a.mov", "._a.mov", ".trash/x.mp4", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "folder.mp4").mkdir()
+    named = tmp_path / "notes.txt"
+    found = find_media([named, tmp_path])
+    assert [str(path.relative_to(tmp_path)) for path in found] == [
+        *("notes.txt", "a.mov", "b/1.webp", "b/2.MP4")
+    ]
+    shutil.rmtree(tmp_path / "b")
+    (tmp_path / "a.mov").unlink()
+    with pytest.raises(UsageError, match="no video or image in this folder"):
+        find_media([tmp_path])
+
+
+def test_a_person_who_cannot_be_judged_is_still_scored(tiny_detector, tmp_path):
+    """One frame with the face, among many without."""
+    frames = [scene({"ann": (30, 5)} if k == 3 else {}) for k in range(8)]
+    clip = write_clip(tmp_path / "glimpse.mp4", frames=frames, fps=FPS)
+    report = tiny_detector.scan(clip, n_frames=8)
+    assert (report.verdict, report.n_frames_with_face) == ("undecided", 1)
+    assert "too_few_faces" in report.reasons
+    assert len(report.tracks[0].scores) == 1
