@@ -149,7 +149,9 @@ class VitDistill(Network):
         size = self.config.size_px
         check_shape(batch.frames, "B T 3 H W", "frames", T=1, H=size, W=size)
         tokens = self.tokens(batch.frames.flatten(0, 1))  # (B, N, D)
-        cls, distill = (t.expand(len(tokens), -1, -1) for t in (self.cls_token, self.distill_token))
+        cls, distill = (
+            t.expand(tokens.shape[0], -1, -1) for t in (self.cls_token, self.distill_token)
+        )
         x = torch.cat([cls, tokens, distill], 1) + self.position  # (B, N + 2, D)
         x = self.norm(self.blocks(x))
         z_cls = self.head_cls(x[:, 0]).squeeze(-1)  # (B,)
