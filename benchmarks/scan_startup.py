@@ -2,8 +2,8 @@
 
     python benchmarks/scan_startup.py [--model NAME|DIR] [--repeats N]
 
-Every run is a process of its own. Cold: nothing of unmask's own cache is there (graphs, weights of
-the face detector), as on the first run after an installation; the system's file cache is warm.
+Every run is a process of its own. Cold: nothing of unmask's own cache is there (weights of the
+face detector), as on the first run after an installation; the system's file cache is warm.
 First frames: the first eight sampled ones are decoded and searched for faces.
 """
 

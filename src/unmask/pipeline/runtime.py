@@ -6,9 +6,7 @@ stated: bf16 where the processor has instructions for it, float32 elsewhere.
 
 from __future__ import annotations
 
-import logging
 import threading
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -16,15 +14,12 @@ import numpy as np
 
 from unmask.errors import CheckpointError, MissingExtraError, UsageError
 from unmask.models.checkpoint import Checkpoint
-from unmask.openvino_core import cache_folder, openvino_core
+from unmask.openvino_core import openvino_core
 from unmask.types import Batch, Output
 
 Backend = Literal["auto", "torch", "openvino"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "f32", "bf16"]
-
-CACHE_BYTES = 500 << 20  # of compiled graphs
-log = logging.getLogger(__name__)
 
 
 class Runtime(Protocol):
@@ -45,7 +40,9 @@ class OpenVinoRuntime:
         if precision == "auto":
             capable = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
             precision = "bf16" if capable else "f32"
-        settings = {"INFERENCE_PRECISION_HINT": precision, **_cache_settings()}
+        # No CACHE_DIR: it would spare 0.15 s, but OpenVINO takes a damaged copy for a whole one and
+        # scores with it, past the checkpoint's hash.
+        settings = {"INFERENCE_PRECISION_HINT": precision}
         self.name = f"openvino {precision}"
         try:
             self._compiled = core.compile_model(str(graph), "CPU", settings)
@@ -63,26 +60,6 @@ class OpenVinoRuntime:
         result = self._requests.own.infer({"frames": np.ascontiguousarray(batch.frames)})
         arrays = {name: np.array(result[name]) for name in self._outputs}
         return Output(logit=arrays.pop("logit"), aux=arrays)
-
-
-def _cache_settings(folder: Path | None = None) -> dict[str, str]:
-    """Let OpenVINO keep compiled graphs (0.25 s to 0.03 s for Xception), where it can.
-
-    They take 80 MB each, so the oldest go. Without a folder that can be written all works, later.
-    """
-    folder = folder or cache_folder() / "graphs"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        kept = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
-        sizes = accumulate(file.stat().st_size for file in kept)
-        for file, size in zip(kept, sizes, strict=True):
-            if size > CACHE_BYTES:
-                file.unlink()
-        (folder / ".writable").touch()
-    except OSError as error:
-        log.info("%s: compiled graphs are not kept (%s)", folder, error.strerror)
-        return {}
-    return {"CACHE_DIR": str(folder)}
 
 
 class TorchRuntime:
