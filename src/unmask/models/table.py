@@ -229,6 +229,22 @@ def _resnet3d(variant: str, **config: Any) -> Entry:
     )
 
 
+def _timesformer(attention: str) -> Entry:
+    return Entry(
+        system="timesformer",
+        variant=attention,
+        module="unmask.models.timesformer",
+        network="TimeSformer",
+        publication=DAS,
+        config={"attention": attention},
+    )
+
+
+TIMESFORMER: dict[str, Entry] = {
+    "timesformer": _timesformer("joint"),
+    "timesformer/divided": _timesformer("divided"),
+}
+
 RESNET3D: dict[str, Entry] = {
     "resnet3d": _resnet3d("r50"),
     **{f"resnet3d/r{d}": _resnet3d(f"r{d}", depth=d) for d in (18, 34, 101)},
@@ -333,12 +349,17 @@ TABLE: dict[str, Entry] = {
     "vgg": _baseline(
         "vgg", WODAJO, trunk="cvit_vgg", size_px=256, mean=IMAGENET_MEAN, std=IMAGENET_STD
     ),
-    "mesonet-4": _mesonet("mesonet-4", "meso4", Published(parameters_m=0.027977)),
+    "mesonet-4": _mesonet(
+        "mesonet-4", "meso4", Published(parameters_m=0.027977, counted_by="trainable")
+    ),
     "mesoinception-4": _mesonet(
-        "mesoinception-4", "mesoinception4", Published(parameters_m=0.028615)
+        "mesoinception-4",
+        "mesoinception4",
+        Published(parameters_m=0.028615, counted_by="trainable"),
     ),
     **VIT_DISTILL,
     **AV_CAE,
     **LONG_DISTANCE,
     **RESNET3D,
+    **TIMESFORMER,
 }
