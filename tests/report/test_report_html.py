@@ -13,7 +13,7 @@ import pytest
 import report_samples as samples
 
 from unmask.errors import OutputError
-from unmask.report.html import pictures, render, write_html
+from unmask.report.html import charts, pictures, render, write_html
 from unmask.report.html.charts import ticks
 from unmask.report.html.markup import resource
 
@@ -294,3 +294,9 @@ def test_one_file_needs_no_index(tmp_path):
 def test_a_place_that_cannot_be_written_is_an_error_in_words(tmp_path, place):
     with pytest.raises(OutputError, match="cannot be written"):
         write_html([samples.no_face()], tmp_path / place)
+
+
+@pytest.mark.parametrize("length_s", [0.4, 1.0, 2.9, 4.0, 7.0, 61.0, 4000.0])
+def test_no_two_ticks_of_a_chart_read_alike(length_s):
+    labels = [charts._tick_label(t_s, length_s) for t_s in charts.ticks(length_s)]
+    assert len(set(labels)) == len(labels)

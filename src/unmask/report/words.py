@@ -173,12 +173,14 @@ def threshold_cost(thresholds: Thresholds | None, kind: MediaKind) -> str:
     data = f", measured on {readable(thresholds.measured_on)}" if thresholds.measured_on else ""
     rest = f" For whole {other}s these rates are unmeasured." if other == "video" else ""
     rest = f" For single {other}s these rates are unmeasured." if other == "image" else rest
-    missed = thresholds.real_fnr
-    misses = f"; {percent(missed)} of fake ones stay below it" if missed is not None else ""
-    return (
-        f"Of real {unit}s, {percent(fake)} reach the threshold for fake and {percent(real)} the "
-        f"one for real{misses}{data}.{rest}"
+    if thresholds.real_fnr is None:
+        found = f"{percent(fake)} reach the threshold for fake and {percent(real)} the one for real"
+        return f"Of real {unit}s, {found}{data}.{rest}"
+    missed = percent(thresholds.real_fnr)
+    found = (
+        f"{percent(fake)} are called fake and {percent(1 - real)} real; of fake ones, {missed} real"
     )
+    return f"Of real {unit}s, {found}{data}.{rest}"
 
 
 def _unmeasured_unit(unit: Unit, kind: MediaKind) -> str:

@@ -142,7 +142,8 @@ def ticks(length_s: float) -> list[float]:
 
 
 def _tick_label(t_s: float, length_s: float) -> str:
-    return words.clock(t_s, decimals=1 if length_s < 3 else 0)
+    whole = all(tick == int(tick) for tick in ticks(length_s))
+    return words.clock(t_s, decimals=0 if whole else 1)
 
 
 def _unbroken(scores: Sequence[ClipScore]) -> list[list[ClipScore]]:
