@@ -191,3 +191,17 @@ def test_scores_come_back_in_order_of_time():
 def test_a_score_of_an_unknown_person_is_a_broken_invariant():
     with pytest.raises(AssertionError, match="not in tracks"):
         judge([person(0)], scores([0.1], 1), n_frames_sampled=1, thresholds=THRESHOLDS)
+
+
+def test_a_passer_by_seen_once_is_not_the_number_of_the_file():
+    people = [person(0, n_faces=8), person(1, n_faces=1)]
+    answer = judge(
+        people,
+        [*scores([0.3] * 8, 0), *scores([0.99], 1)],
+        n_frames_sampled=8,
+        thresholds=THRESHOLDS,
+    )
+    assert answer.p_fake == pytest.approx(0.3)
+    assert answer.verdict == "undecided"  # the passer-by was not judged, and that is said
+    assert "too_few_faces" in answer.reasons
+    assert max(track.p_fake for track in answer.tracks) == pytest.approx(0.99)

@@ -142,10 +142,20 @@ def _file_verdict(persons: tuple[TrackScore, ...], damaged: bool) -> Verdict:
         decisive, reasons = "undecided", ()
     return Verdict(
         verdict=decisive,
-        p_fake=max((p.p_fake for p in persons if p.p_fake is not None), default=None),
+        p_fake=_highest(persons),
         reasons=(*reasons, *lost),
         tracks=persons,
     )
+
+
+def _highest(persons: Sequence[TrackScore]) -> float | None:
+    """Score of the most suspicious person, among those seen often enough if there are any.
+
+    A passer-by's one chance look would else be the number of the whole file.
+    """
+    often = [person for person in persons if "too_few_faces" not in person.reasons]
+    scores = (person.p_fake for person in often or persons if person.p_fake is not None)
+    return max(scores, default=None)
 
 
 def _face_px(track: Track) -> float:
