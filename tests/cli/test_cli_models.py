@@ -36,9 +36,9 @@ def test_the_counts_of_dtn_are_those_of_its_paper(cli):
     assert dtn["input"] == "1x3x256x256"
 
 
-def test_the_table_fits_a_terminal_and_names_every_network(cli):
+def test_the_table_names_every_network_in_full(cli):
     done = cli("models")
     assert done.code == 0
     lines = done.out.splitlines()
-    assert max(map(len, lines)) <= 80
+    assert len({len(line) for line in lines}) == 1
     assert [line.split()[0] for line in lines[1:]] == list(unmask.list_models())

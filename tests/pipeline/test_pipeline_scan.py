@@ -6,6 +6,7 @@ import shutil
 import threading
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,6 +160,12 @@ def test_at_least_one_frame_must_be_looked_at(tiny_detector, face_clip):
         tiny_detector.scan(face_clip, n_frames=0)
     with pytest.raises(UsageError, match="at least one"):
         next(tiny_detector.batches(face_clip, n_frames=0))
+
+
+def test_a_name_that_no_file_can_have_is_a_file_that_cannot_be_read(tiny_detector):
+    (path,) = find_media([Path("a" * 300)])
+    (answer,) = scan_all(tiny_detector, [path], n_frames=1)
+    assert "cannot be read" in str(answer.error)
 
 
 def test_an_unreadable_file_is_an_error_in_python(tiny_detector, tmp_path):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from unmask.models.catalogue import Row
+
+HEADINGS = ("name", "input", "params", "MACs", "published", "here")
 
 
 def models(
@@ -19,20 +24,33 @@ def models(
 
         print(codec.dumps([row.document() for row in rows], indent=1))
         return
-    from rich.console import Console
-    from rich.table import Table
+    cells = [HEADINGS, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:  # never cut: names are there to be copied
+        left = (cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True))
+        right = (cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True))
+        print("  ".join((*left, *right)))
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("name", "input", "parameters", "MACs", "published", "weights"):
-        table.add_column(column, justify="left" if column in ("name", "input") else "right")
-    for row in rows:
-        published = row.published
-        table.add_row(
-            row.name,
-            row.input,
-            f"{row.parameters / 1e6:.2f} M",
-            f"{row.macs / 1e9:.2f} G",
-            "-" if published is None else f"{published.parameters_m:.3f} M",
-            "here" if row.weights else "-",
-        )
-    Console().print(table)
+
+def _cells(row: Row) -> tuple[str, ...]:
+    """What is said of a network: `published` is its parameters, `here` whether weights are."""
+    return (
+        row.name,
+        row.input,
+        _short(row.parameters),
+        _short(row.macs),
+        f"{row.published.parameters_m:.3f} M" if row.published else "-",
+        "yes" if row.weights else "-",
+    )
+
+
+def _short(count: int) -> str:
+    """A count with its unit.
+
+    >>> _short(29_945_206), _short(27_977), _short(9_760_000_000)
+    ('29.95 M', '27.98 k', '9.76 G')
+    """
+    for factor, unit in ((1e9, "G"), (1e6, "M")):
+        if count >= factor:
+            return f"{count / factor:.2f} {unit}"
+    return f"{count / 1e3:.2f} k"

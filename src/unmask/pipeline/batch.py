@@ -42,7 +42,7 @@ def find_media(paths: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not _is_folder(path):
             found.append(path)
             continue
         inside = sorted(p for p in path.rglob("*") if _is_visible_media(p.relative_to(path)))
@@ -81,6 +81,13 @@ def scan_all(
             running.extend(pool.submit(answer, path) for path in islice(waiting, 1))
     finally:  # also when the reader has had enough
         pool.shutdown(cancel_futures=True)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long, say; reading it will tell
+        return False
 
 
 def _is_visible_media(path: Path) -> bool:
