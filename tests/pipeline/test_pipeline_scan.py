@@ -129,6 +129,18 @@ def test_clip_systems_get_runs_of_frames_and_image_systems_single_ones(face_clip
     assert runs[3] - runs[2] > 20
 
 
+@pytest.mark.parametrize("seconds", [0.4, 1, 3, 6, 7, 7.6, 8, 20])
+def test_the_frames_of_a_clip_are_one_stride_apart_however_short_the_video(seconds, face_clip):
+    """5 frames a second, clips of 4, stride 2: clips that overlap must not mix their frames."""
+    with open_media(face_clip) as reader:
+        info = replace(reader.info, duration_s=seconds)
+    times = sample_times(info, InputSpec(size_px=64, n_frames=4, stride=2), 16)
+    steps = np.diff(times)
+    assert steps.size == 0 or steps.min() > 0.4 - 1e-9
+    assert np.count_nonzero(steps > 0.4 + 1e-9) <= 3, "four clips, three gaps"
+    assert 1 <= len(times) <= 20
+
+
 def test_the_python_interface_is_the_documented_one(tiny_checkpoint, face_clip):
     report = unmask.scan(face_clip, model=tiny_checkpoint, n_frames=4)
     assert isinstance(report, unmask.Report)

@@ -16,7 +16,7 @@ from unmask.faces.detect import FaceDetector
 from unmask.faces.track import Tracker
 from unmask.types import Frame, InputSpec, Track, VideoInfo
 from unmask.video.decode import Reader
-from unmask.video.sample import clips, evenly
+from unmask.video.sample import clips, evenly, every
 
 FRAMES_AT_ONCE = 8  # detected together; more is no faster and holds more full frames
 
@@ -68,10 +68,17 @@ def ingest(path: Path, spec: InputSpec, *, n_frames: int, faces: FaceDetector) -
 
 
 def sample_times(info: VideoInfo, spec: InputSpec, n_frames: int) -> Sequence[float]:
-    """Times to look at: spread evenly, or for clip systems as clips of consecutive frames."""
+    """Times to look at: spread evenly, or for clip systems as clips of frames a stride apart.
+
+    Of a video that is hardly longer than its clips, every stride-th frame: clips that overlap would
+    mix their frames into a rhythm that no system has learned.
+    """
     if spec.n_frames == 1:
         return evenly(info, n_frames)
     n_clips = max(1, n_frames // spec.n_frames)
+    roomy = (n_clips + 1) * spec.n_frames * spec.stride
+    if info.fps is not None and info.duration_s * info.fps <= roomy:
+        return every(info, spec.stride)
     spread = clips(info, n_clips, spec.n_frames, spec.stride)
     return sorted({t for clip in spread for t in clip})
 
