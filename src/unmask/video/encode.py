@@ -79,6 +79,9 @@ class VideoWriter:
         self._fps = fps
         self._codec = codec
         self._options = {"crf": str(crf)}
+        if codec == "libx264":
+            # Its macroblock tree is not repeatable on CPUs with AVX-512: same frames, other bytes.
+            self._options["x264-params"] = "mbtree=0"
         self._audio_from = audio_from
         self._container = self._open()
         self._converter = VideoReformatter()
