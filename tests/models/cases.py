@@ -263,7 +263,7 @@ TINY: dict[str, Tiny] = {
     "long_distance/spatial": Tiny(config=LONG_DISTANCE),
     "long_distance/conv1x1": Tiny(config=LONG_DISTANCE),
     "long_distance/span_14": Tiny(config={**LONG_DISTANCE, "span": 7}, temporal=True),
-    "ResNet3d": Tiny(config=RESNET3D, temporal=True),
+    "ResNet3d": Tiny(config=RESNET3D, temporal=True, overfit=Overfit(steps=25)),
     "resnet3d": Tiny(config={**RESNET3D, "depth": 26}, temporal=True),
     "VitDistill": Tiny(config=VIT_DISTILL, objective=taught_vit),
     "vit_distill/no_distill": Tiny(config=VIT_DISTILL, objective=by_labels_alone),
