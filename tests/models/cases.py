@@ -196,6 +196,8 @@ NO_LABELS = {
 TINY: dict[str, Tiny] = {
     "DTN": Tiny(config=DTN),
     "dtn": Tiny(config={**DTN, "depth": 2}),  # the lead is quick
+    # From four blocks on, re-attention without a skip lets one clip outshine all others.
+    "dtn/reattention": Tiny(config={**DTN, "depth": 2}),
     **{
         f"dtn/experts{n}{calm}": Tiny(config=DTN, excused=OUTVOTED)
         for n in range(3, 8)
