@@ -129,6 +129,19 @@ def test_a_report_never_takes_the_place_of_a_video(option, cli, no_work, face_cl
         assert target.read_bytes() == before
 
 
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_file_under_another_name_is_still_the_same_file(
+    option, cli, no_work, face_clip, tmp_path
+):
+    evidence = shutil.copy(face_clip, tmp_path / "evidence")
+    link = tmp_path / "link"
+    link.symlink_to(evidence)
+    before = evidence.read_bytes()
+    for target in (link, tmp_path / "." / ".." / tmp_path.name / "evidence"):
+        assert cli("scan", evidence, option, target).code == 2
+        assert evidence.read_bytes() == before
+
+
 def test_a_refused_request_leaves_an_older_result_alone(cli, face_clip, tmp_path):
     old = tmp_path / "old.json"
     old.write_text("yesterday's")

@@ -172,10 +172,44 @@ def test_a_checkpoint_without_weights_says_so(folder: Path):
         load_network(checkpoint)
 
 
+SENSIBLE = {
+    "calibration": {"slope": 2.0, "intercept": 0.1, "measured_on": "toy"},
+    "thresholds": {
+        "fake": 0.9,
+        "real": 0.3,
+        "unit": "image",
+        "fake_fpr": 0.01,
+        "real_fpr": 0.5,
+        "real_fnr": 0.05,
+        "measured_on": "toy",
+    },
+}
+
+
 def test_a_checkpoint_of_an_unknown_network_is_refused(folder: Path):
     edit(folder, lambda d: d.update(model="nothing"))
-    with pytest.raises(UsageError, match="nothing: no network of that name"):
-        load_network(read_checkpoint(folder))
+    with pytest.raises(CheckpointError, match="'nothing' is not in the table"):
+        read_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d["input_spec"].pop("alignment"), "input_spec lacks alignment"),
+        (lambda d: d["calibration"].pop("slope"), "calibration lacks slope"),
+        (lambda d: d["calibration"].update(slope=-1.0), "positive slope"),
+        (lambda d: d.update(calibration=None), "thresholds need a calibration"),
+        (lambda d: d["thresholds"].update(fake=0.3, real=0.9), "real <= fake"),
+        (lambda d: d["thresholds"].update(fake=7.0), "fake <= 1"),
+        (lambda d: d["input_spec"].update(std=[0, 0, 0]), "positive sizes and deviations"),
+    ],
+)
+def test_metadata_that_would_change_answers_in_silence_is_refused(folder: Path, change, said):
+    edit(folder, lambda d: d.update(SENSIBLE))
+    read_checkpoint(folder)
+    edit(folder, change)
+    with pytest.raises(CheckpointError, match=said):
+        read_checkpoint(folder)
 
 
 class Killed(BaseException):

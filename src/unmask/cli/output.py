@@ -64,7 +64,7 @@ def check_writable(file: Path, inputs: Sequence[Path]) -> None:
     """
     from unmask.pipeline.batch import MEDIA_SUFFIXES
 
-    if file.suffix.lower() in MEDIA_SUFFIXES or file in inputs:
+    if file.suffix.lower() in MEDIA_SUFFIXES or any(_same(file, path) for path in inputs):
         raise OutputError(
             f"{file}: a report must not take the place of a video or an image; was it meant to be "
             "scanned? Name the report first, for example: --html report.html"
@@ -77,6 +77,11 @@ def check_writable(file: Path, inputs: Sequence[Path]) -> None:
             file.unlink()
     except OSError as error:
         raise _refusal(file, error) from error
+
+
+def _same(file: Path, other: Path) -> bool:
+    """Whether two paths, however they are spelt or linked, are one file."""
+    return file.exists() and other.exists() and file.samefile(other)
 
 
 def make_folder(folder: Path) -> None:

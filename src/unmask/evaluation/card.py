@@ -58,7 +58,10 @@ rates are unmeasured**: a video's score is the mean over its frames, which sprea
 
 * It has seen one data set of face swaps, and self-blends. Other generators are unmeasured.
 * Fully generated faces, lip-sync, reenactment and audio: not what it learned, unmeasured.
-* Faces under about 80 px, strong blur and profiles: it answers `undecided`, or is less sure.
+* Faces under about 80 px and strong blur: it answers `undecided`. Profiles are not told apart from
+  frontal views, and are rare in what it learned.
+* The rates above are of face crops of DFDC videos. For photographs, and for crops that come through
+  a scan's own detector and decoder, they are unmeasured.
 * It is evidence to look at, never proof. A verdict about a person needs more than this.
 
 ## Files

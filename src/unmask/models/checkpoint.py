@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from unmask.errors import CheckpointError
+from unmask.models.table import TABLE
 from unmask.types import Calibration, InputSpec, Thresholds
 
 FORMAT: Literal["unmask.checkpoint/1"] = "unmask.checkpoint/1"
@@ -42,6 +43,40 @@ class Metadata(BaseModel):
     licence: str
     version: str  # of unmask
     sha256: dict[str, str]  # file name -> hash
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_everything(cls, raw: Any) -> Any:
+        """Refuse a missing key: a default would change what the network sees, in silence."""
+        parts = {"input_spec": InputSpec, "calibration": Calibration, "thresholds": Thresholds}
+        for name, kind in parts.items():
+            table = raw.get(name) if isinstance(raw, dict) else None
+            if isinstance(table, dict) and (
+                missing := sorted({f.name for f in fields(kind)} - table.keys())
+            ):
+                raise ValueError(f"{name} lacks {', '.join(missing)}")
+        return raw
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Metadata:
+        """Refuse values that would turn an answer round or mean nothing."""
+        spec, calibration, thresholds = self.input_spec, self.calibration, self.thresholds
+        faults = {
+            f"model {self.model!r} is not in the table": self.model not in TABLE,
+            "input_spec needs positive sizes and deviations": min(
+                spec.size_px, spec.n_frames, spec.stride, *spec.std
+            )
+            <= 0,
+            "calibration needs a positive slope": calibration is not None
+            and not calibration.slope > 0,
+            "thresholds need a calibration": thresholds is not None and calibration is None,
+            # A threshold just above 1 is one that no score reaches.
+            "thresholds need 0 <= real <= fake <= 1": thresholds is not None
+            and not 0 <= thresholds.real <= thresholds.fake <= 1 + 1e-9,
+        }
+        if wrong := [sentence for sentence, holds in faults.items() if holds]:
+            raise ValueError("; ".join(wrong))
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)

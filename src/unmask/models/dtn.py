@@ -3,10 +3,10 @@
 Paper: Zhang, Li, Yu, Shen, 'Distilled Transformers with Locally Enhanced Global Representations for
 Face Forgery Detection' (2024). Fig. 3 = `DTN`; eq. 8-13 = `MixtureOfExperts`; eq. 14-24 = `Block`
 (LEVT with multi-attention scaling); eq. 2-7 = `Objective`, in `blocks/self_distillation.py`
-because the hosts train by it too; Algorithm 1 (self-distillation over generations) = the recipes
-`dtn/dsd-*`, joined by `teacher`.
+because the hosts train by it too; Algorithm 1 (self-distillation over generations) needs its own
+training loop, which is not here yet; the objective takes a teacher.
 
-Differs, each a switch in `Config`: (1) eqs 17-19 print per-head projections; the published sizes
+Differs, with a switch where one is named: (1) eqs 17-19 print per-head projections; the sizes
 need full-width ones, as in CViT's code; (2) eq. 12 multiplies the gate with X where only X_loc
 fits; (3) a ReLU stands between the two 1x1 convolutions of an expert, which would collapse to one
 without it; (4) the noise in the experts is drawn in training only (`noise_at_eval`); (5) where the
@@ -147,7 +147,7 @@ def experts(dim: int, config: Config) -> nn.ModuleList:
 
 
 class MixtureOfExperts(nn.Module):
-    """Experts see differently disturbed features; the strongest opinion at a place gates it.
+    """Experts see disturbed features, each its own draw; the strongest opinion gates a place.
 
     A = sigmoid(max_i sigmoid(theta_i) M_i), M_i = expert_i(X_loc + N_i)  (eq. 8-11)
     M in (0, 1), so A in (0.5, 0.731): the gate is gentle and noise never touches the main path.

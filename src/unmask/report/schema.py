@@ -142,7 +142,7 @@ class ModelDocument(_Strict):
 
 
 class TimingDocument(_Strict):
-    """Where the time went, wall clock; stages overlap, so they need not add up to the total."""
+    """Where the time went, wall clock; `total` also holds what lies between the stages."""
 
     decode: Seconds = Field(description="Reading and decoding, seconds.")
     detect: Seconds = Field(description="Finding and following faces, seconds.")

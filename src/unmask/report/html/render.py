@@ -143,7 +143,7 @@ def _facts(report: Report) -> Html:
         "Weights": tag("code", f"sha256 {model.sha256}") if model.sha256 else "none",
         "Thresholds": _thresholds(model.thresholds),
         "Licence": model.licence or "of the weights: not stated",
-        "Time": f"{report.timing_s['total']:.2f} s in all: {times}; stages overlap",
+        "Time": f"{report.timing_s['total']:.2f} s in all: {times}",
     }
     return join((join([tag("dt", k), tag("dd", v)]) for k, v in terms.items()), "\n")
 
