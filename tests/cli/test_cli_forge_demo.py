@@ -44,6 +44,13 @@ def test_clips_of_one_name_are_refused_before_one_replaces_the_other(cli, face_c
     assert not (tmp_path / "out").exists()
 
 
+def test_a_donor_that_no_method_would_use_is_refused(cli, face_clip, tmp_path):
+    done = cli("forge", face_clip, "--out", tmp_path / "out", "--donor", face_clip)
+    assert done.code == 2
+    assert "--method swap" in done.said
+    assert not (tmp_path / "out").exists()
+
+
 def test_forge_refuses_a_place_it_cannot_write_to(cli, face_clip, tmp_path):
     (tmp_path / "file").touch()
     done = cli("forge", face_clip, "--out", tmp_path / "file" / "out")

@@ -51,6 +51,8 @@ def forge(
     clips = find_media(sources)
     _refuse_equal_names(clips)
     methods = [name for name in METHODS if method in (name, "all")]
+    if donor is not None and "swap" not in methods:
+        raise UsageError(f"--donor {donor}: only a swap takes a donor; add --method swap")
     for folder in (out / "real", out / "fake"):
         make_folder(folder)
     _, errors = consoles(stdout_is_data=True)
