@@ -9,7 +9,7 @@ a certain pair to make two doubtful ones; for identities the certain pair is wor
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,8 +57,15 @@ class _Person:
 class Tracker:
     """Takes sampled frames in order of time and keeps every face, cut out, with its person."""
 
-    def __init__(self, config: TrackerConfig | None = None):
+    def __init__(
+        self, config: TrackerConfig | None = None, *, keep: Callable[[Face], Face] | None = None
+    ):
+        """`keep` is given every face once and returns what is held of it, say without its pixels.
+
+        Position, size and time are needed to follow a person; the crop, once seen, is not.
+        """
         self.config = config or TrackerConfig()
+        self._keep = keep or (lambda face: face)
         self._people: list[_Person] = []
         self._scene = 0
         self._scene_look: Look | None = None
@@ -77,7 +84,7 @@ class Tracker:
         faces = [cut_face(image, detection, t_s) for detection in detections]
         looks = [look_of_face(face) for face in faces]
         taken = _greedy_pairs(self._scores(faces, looks))
-        for i, (face, look) in enumerate(zip(faces, looks, strict=True)):
+        for i, (face, look) in enumerate(zip(map(self._keep, faces), looks, strict=True)):
             if i in taken:
                 self._continue(self._people[taken[i]], face, look)
             else:

@@ -7,18 +7,27 @@ the sampled frames, so memory does not depend on the length of the video.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
-from unmask.faces.detect import FaceDetector
+from unmask.faces.detect import Detection
 from unmask.faces.track import Tracker
-from unmask.types import Frame, InputSpec, Track, VideoInfo
+from unmask.types import Frame, Image, InputSpec, Track, VideoInfo
 from unmask.video.decode import Reader
 from unmask.video.sample import clips, evenly, every
 
 FRAMES_AT_ONCE = 8  # detected together; more is no faster and holds more full frames
+
+
+class FaceFinder(Protocol):
+    """Finds the faces of pictures, as `faces.detect.FaceDetector` does."""
+
+    def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
+        """Faces of every picture, best first."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,24 +43,41 @@ class Ingested:
     detect_s: float
 
 
-def ingest(path: Path, spec: InputSpec, *, n_frames: int, faces: FaceDetector) -> Ingested:
+def ingest(path: Path, spec: InputSpec, *, n_frames: int, faces: FaceFinder) -> Ingested:
     """Find the people of a file in `n_frames` sampled frames (as whole clips where T > 1).
 
     Raises:
         UnreadableMediaError: nothing could be decoded.
     """
-    tracker = Tracker()
+    return ingest_at(path, lambda info: sample_times(info, spec, n_frames), faces=faces)
+
+
+def ingest_at(
+    path: Path,
+    times_of: Callable[[VideoInfo], Sequence[float]],
+    *,
+    faces: FaceFinder,
+    tracker: Tracker | None = None,
+    watch: Callable[[Frame], None] | None = None,
+) -> Ingested:
+    """Find the people of a file at chosen times; `watch` is shown every frame looked at.
+
+    Raises:
+        UnreadableMediaError: nothing could be decoded.
+    """
+    tracker = tracker or Tracker()
     decode_s = detect_s = 0.0
     n_sampled = n_with_face = 0
     started = time.perf_counter()
     with Reader(path) as reader:
-        times = sample_times(reader.info, spec, n_frames)
-        for frames in _chunks(reader.frames(times), FRAMES_AT_ONCE):
+        for frames in _chunks(reader.frames(times_of(reader.info)), FRAMES_AT_ONCE):
             decoded = time.perf_counter()
             decode_s += decoded - started
             found = faces.detect([frame.rgb for frame in frames])
             for frame, detections in zip(frames, found, strict=True):
                 tracker.update(frame.t_s, frame.rgb, detections)
+                if watch is not None:
+                    watch(frame)
             n_sampled += len(frames)
             n_with_face += sum(map(bool, found))
             started = time.perf_counter()
