@@ -21,7 +21,7 @@ FADE_S = 0.2  # a face that comes or goes in the middle of a clip does so over t
 class Whereabouts:
     """A face at one moment."""
 
-    landmarks_px: Points  # (5, 2)
+    landmarks_px: Points  # (N, 2), N = 5 as detected, or 68 or 81
     presence: float  # 0 just coming or going .. 1 fully there
 
 
@@ -30,13 +30,13 @@ class _Run:
     """Sightings without a gap."""
 
     times_s: NDArray[np.float64]  # (K,)
-    landmarks_px: NDArray[np.float64]  # (K, 5, 2)
+    landmarks_px: NDArray[np.float64]  # (K, N, 2)
     fades_in: bool
     fades_out: bool
 
     def at(self, t_s: float) -> Whereabouts:
-        place = np.empty((5, 2), np.float32)
-        for point, axis in np.ndindex(5, 2):
+        place = np.empty(self.landmarks_px.shape[1:], np.float32)
+        for point, axis in np.ndindex(*place.shape):
             place[point, axis] = np.interp(t_s, self.times_s, self.landmarks_px[:, point, axis])
         presence = 1.0
         if self.fades_in:
@@ -60,7 +60,7 @@ class FacePath:
 
         Args:
             times_s: (K,) rising, K >= 1.
-            landmarks_px: (K, 5, 2).
+            landmarks_px: (K, N, 2).
             looked_s: first and last moment at which a face was looked for. A face seen at the very
                 first or last of them is taken to be there before and after, too.
         """
@@ -95,7 +95,7 @@ class FacePath:
 
 
 def _smoothed(times_s: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaussian smoothing over time of (K, 5, 2), for any spacing.
+    """Gaussian smoothing over time of (K, N, 2), for any spacing.
 
     A straight line is fitted around each moment (local linear regression), so that steady motion
     stays as it is, at the ends too.

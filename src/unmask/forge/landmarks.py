@@ -6,9 +6,10 @@ over the template's depth, which follows a turned or tilted head.
 
 Differs from the publications: they use 68 or 81 points *detected* in the picture (dlib and
 extensions of it), which follow the expression and the person's own jaw and brows. Ours follow
-position, size, tilt and turn of the head only; the mouth opens and the jaw widens on nobody. The
-order of points 0-67 is the usual one of 68; the forehead points 68-80 run from the left temple in
-the picture to the right one.
+position, size, tilt and turn of the head only; the mouth opens and the jaw widens on nobody. Where
+68 or 81 detected points are at hand, every function here takes them instead of the five. The order
+of points 0-67 is the usual one of 68; the forehead points 68-80 run from the left temple in the
+picture to the right one.
 
 Face units: origin midway between the eyes, one unit = the distance between the eyes, x to the
 right of the picture, y down, depth towards the camera.
@@ -81,6 +82,9 @@ _DETECTED = (
     (-0.43, 1.05, 0.03),
     (0.43, 1.05, 0.03),
 )
+# How far a deviation of one detected point from the template reaches, face units (ours): about to
+# its neighbours, so that a long nose does not move the jaw.
+_REACH = 0.4
 # Of the correction: (error of a detected point / usual size of a correction) squared, in face
 # units (ours). Large enough that one misplaced point bends nothing.
 _STIFFNESS = (0.04 / 0.3) ** 2
@@ -124,13 +128,13 @@ def face_similarity(landmarks_px: NDArray[np.floating]) -> NDArray[np.float64]:
     """Best rotation, scale and shift from face units to pixels, as a (2, 3) matrix.
 
     Args:
-        landmarks_px: (5, 2) left eye, right eye, nose, mouth left, mouth right, as in the picture.
+        landmarks_px: (5, 2) left eye, right eye, nose, mouth left, mouth right, as in the picture;
+            or 68 or 81 dense points.
 
     Raises:
         ValueError: if the shape is wrong, a number is not finite, or all points coincide.
     """
-    check_shape(landmarks_px, "5 2", "landmarks_px")
-    target = np.asarray(landmarks_px, np.float64)
+    target = five_points(landmarks_px)
     source = DETECTED[:, :2].astype(np.float64)
     middle, centre = source.mean(axis=0), target.mean(axis=0)
     p, q = source - middle, target - centre
@@ -143,13 +147,31 @@ def face_similarity(landmarks_px: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.column_stack([turn, centre - turn @ middle])
 
 
+def five_points(landmarks_px: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The five points (5, 2) of 5, 68 or 81.
+
+    Raises:
+        ValueError: if there are others.
+    """
+    points = np.asarray(landmarks_px, np.float64)
+    if len(points) not in (68, 81):
+        check_shape(points, "5 2", "landmarks_px")
+        return points
+    check_shape(points, f"{len(points)} 2", "landmarks_px")
+    left_eye, right_eye = points[36:42].mean(axis=0), points[42:48].mean(axis=0)
+    return np.stack([left_eye, right_eye, points[30], points[48], points[54]])
+
+
 def eyes_px(to_px: NDArray[np.float64]) -> float:
     """Distance between the eyes under a similarity: the length of one face unit."""
     return float(np.hypot(to_px[0, 0], to_px[1, 0]))
 
 
 def dense_points(landmarks_px: NDArray[np.floating]) -> Points:
-    """Fit the mean face to five landmarks (5, 2) and return its points (81, 2) in pixels."""
+    """Fit the mean face to landmarks (5, 2) and return its points (81, 2) in pixels.
+
+    Dense points stay as they are; 68 get a forehead.
+    """
     return apply_affine(face_similarity(landmarks_px), posed_mean_face(landmarks_px))
 
 
@@ -157,16 +179,50 @@ def posed_mean_face(landmarks_px: NDArray[np.floating]) -> Points:
     """The mean face (81, 2) in face units, turned and tilted like the head of the landmarks.
 
     What the similarity leaves unexplained is put down to an affine map of the three-dimensional
-    template (a turned head moves near and far points apart), held back by a ridge.
+    template (a turned head moves near and far points apart), held back by a ridge. Of dense points
+    as many as there are take the place of the template's.
     """
-    to_px = face_similarity(landmarks_px)
-    seen = apply_affine(invert_affine(to_px), np.asarray(landmarks_px, np.float64))
+    posed = _posed(MEAN_FACE, landmarks_px)
+    if len(landmarks_px) > 5:
+        posed[: len(landmarks_px)] = in_face_units(landmarks_px)
+    return posed
+
+
+def fitted_points(landmarks_px: NDArray[np.floating]) -> Points:
+    """Dense points (81, 2) in pixels that pass through the five landmarks.
+
+    For warping one face onto another, where eyes and mouth must meet exactly: what the posed
+    template leaves unexplained at the five is spread to their neighbours.
+    """
+    posed = posed_mean_face(landmarks_px)
+    if len(landmarks_px) == 5:
+        missed = in_face_units(landmarks_px) - _posed(DETECTED, landmarks_px)
+        spread = np.linalg.solve(_nearness(DETECTED) + 0.05 * np.eye(5), missed)
+        posed = posed + _nearness(MEAN_FACE) @ spread
+    return apply_affine(face_similarity(landmarks_px), posed)
+
+
+def in_face_units(landmarks_px: NDArray[np.floating]) -> Points:
+    """Points of a picture in units of its own face."""
+    points = np.asarray(landmarks_px, np.float64)
+    return apply_affine(invert_affine(face_similarity(landmarks_px)), points)
+
+
+def _posed(template: Points, landmarks_px: NDArray[np.floating]) -> Points:
+    """Points (N, 3) of the template, seen as the head of the landmarks is seen: (N, 2)."""
+    seen = in_face_units(five_points(landmarks_px))
     basis = np.column_stack([DETECTED, np.ones(5)]).astype(np.float64)  # (5, 4)
     ridge = np.diag([_STIFFNESS] * 3 + [1e-9])  # the shift is free
     residual = seen.astype(np.float64) - DETECTED[:, :2]
     correction = np.linalg.solve(basis.T @ basis + ridge, basis.T @ residual)  # (4, 2)
-    bent = np.column_stack([MEAN_FACE, np.ones(len(MEAN_FACE))]) @ correction
-    return np.asarray(MEAN_FACE[:, :2] + bent, np.float32)
+    bent = np.column_stack([template, np.ones(len(template))]) @ correction
+    return np.asarray(template[:, :2] + bent, np.float32)
+
+
+def _nearness(template: Points) -> NDArray[np.float64]:
+    """How much points (N, 3) share of a deviation of each of the five: (N, 5)."""
+    apart = template[:, None, :2].astype(np.float64) - DETECTED[None, :, :2]
+    return np.asarray(np.exp(-0.5 * (apart**2).sum(axis=2) / _REACH**2))
 
 
 def apply_affine(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> Points:
