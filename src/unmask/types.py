@@ -28,7 +28,7 @@ MediaKind = Literal["video", "animation", "image"]
 VerdictName = Literal["fake", "real", "undecided"]
 Unit = Literal["image", "person", "video"]
 Alignment = Literal["box", "dlib", "eyes"]
-View = Literal["face", "frame"]
+View = Literal["face", "frame", "none"]  # faces, whole frames, or nothing: such a system listens
 
 # Why an answer is what it is. The keys are the public codes of the report's `reasons`.
 REASONS: dict[str, str] = {
@@ -40,6 +40,8 @@ REASONS: dict[str, str] = {
     "face_too_small": "the face is smaller than the detector was measured on",
     "face_too_blurred": "the face is more blurred than the detector was measured on",
     "disagreement": "scores of the same face contradict one another from frame to frame",
+    "too_short": "what was seen is shorter than half a clip of the detector, which looks at motion",
+    "no_sound": "the detector listens, and the file has no sound that can be heard",
     "damaged_file": "the file ends early or has damaged parts; what could be read was scored",
     "untrained": "the weights are untrained: the scores mean nothing",
     "uncalibrated": "the detector has no measured thresholds",
@@ -120,6 +122,27 @@ class Track:
         return self.faces[-1].t_s
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """All of the picture through the sampled frames, for systems that look for no face.
+
+    The frames may already have the size of the system's view, so that little of each is kept.
+    """
+
+    id: int
+    frames: tuple[Frame, ...]
+
+    @property
+    def first_s(self) -> float:
+        """Time of the first frame."""
+        return self.frames[0].t_s
+
+    @property
+    def last_s(self) -> float:
+        """Time of the last frame."""
+        return self.frames[-1].t_s
+
+
 @dataclass(frozen=True, kw_only=True)
 class AudioSpec:
     """Sound a system wants beside its frames: mono, from the clip's first frame on.
@@ -161,6 +184,8 @@ class InputSpec:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of RGB in [0, 1]
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     view: View = "face"
+    # Of a face: cut for each frame by itself, or once for a clip, so that its pixels stay in place.
+    region: Literal["frame", "clip"] = "frame"
     audio: AudioSpec | None = None
 
     @property
@@ -227,7 +252,7 @@ class Thresholds:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipScore:
-    """Calibrated score of one clip (one frame for image systems) of one person."""
+    """Calibrated score of one clip (one frame for image systems) of one person, or of a scene."""
 
     track_id: int
     t_s: float  # middle of the clip
@@ -238,7 +263,7 @@ class ClipScore:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackScore:
-    """One person's score with what it was made from."""
+    """One person's score, or a scene's, with what it was made from."""
 
     id: int
     p_fake: float | None  # None = not enough to score
@@ -247,8 +272,8 @@ class TrackScore:
     first_s: float
     last_s: float
     scores: tuple[ClipScore, ...]
-    face_px: float  # median shorter side of the face
-    sharpness: float  # median, see FaceQuality
+    face_px: float | None  # median shorter side of the face; None where no face was looked for
+    sharpness: float | None  # median, see FaceQuality; None likewise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,12 +288,12 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """A face worth showing: the pixels the network saw and where its score came from."""
+    """A view worth showing: the pixels the network saw and where its score came from."""
 
     track_id: int
     t_s: float
     p_fake: float
-    view: Image  # the network's own view, size_px square, before normalisation
+    view: Image  # the network's own view, before normalisation
     activation: NDArray[np.float32] | None  # (h, w) class activation map, positive = towards fake
 
 
@@ -282,6 +307,7 @@ class ModelInfo:
     runtime: str  # e.g. "openvino bf16"
     trained: bool = True
     licence: str = ""
+    view: View = "face"  # what it looks at
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -296,6 +322,6 @@ class Report:
     model: ModelInfo
     timing_s: dict[str, float]  # decode, detect, model, total
     n_frames_sampled: int
-    n_frames_with_face: int
+    n_frames_with_face: int | None  # None where no face was looked for
     warnings: tuple[str, ...] = ()  # sentences: lost frames, small faces, unmeasured rates
     evidence: tuple[Evidence, ...] = ()

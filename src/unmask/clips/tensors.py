@@ -1,9 +1,10 @@
-"""Faces -> Batch: the only preprocessing there is.
+"""Faces or whole frames -> Batch: the only preprocessing there is.
 
 `view_region` says which square of the frame a system looks at, `cut_view` cuts it out of the
-face's full-resolution crop, `normalise` scales the pixels, `make_batch` does all three. Numpy and
-OpenCV only: a scan has no torch. Every step is a function of one face (or one pixel), so a view
-does not depend on what else is in its batch, and training equals scanning bit for bit.
+face's full-resolution crop, `frame_view` brings a whole frame to the size wanted, `normalise`
+scales the pixels, `make_batch` does it all. Numpy and OpenCV only: a scan has no torch. Every step
+is a function of one clip (or one pixel), so a view does not depend on what else is in its batch,
+and training equals scanning bit for bit.
 
 Positions are continuous: pixel i of a picture covers [i, i + 1).
 """
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import UsageError
-from unmask.types import Batch, Face, Image, InputSpec
+from unmask.types import Batch, Face, Frame, Image, InputSpec
 
 # Where the five landmarks of `faces/` lie in a box of dlib's HOG face detector, as shares of its
 # side. Measured over the dlib boxes of 2 300 DFDC faces, made symmetric: eye distance .40, eyes at
@@ -68,24 +69,45 @@ def view_region(face: Face, spec: InputSpec) -> Region:
     eyes alone. `spec.margin` is added on every side.
     """
     if spec.view != "face":
-        raise UsageError(f"the system looks at whole frames (view '{spec.view}'), not at faces")
+        looks = "whole frames" if spec.view == "frame" else "nothing"
+        raise UsageError(f"the system looks at {looks} (view '{spec.view}'), not at faces")
     region = {"box": _box_region, "dlib": _dlib_region, "eyes": _eyes_region}[spec.alignment](face)
     return replace(region, side=region.side * (1 + 2 * spec.margin))
 
 
+def clip_regions(faces: Sequence[Face], spec: InputSpec) -> list[Region]:
+    """Return the square that a system sees of every face of a clip.
+
+    With `spec.region` "clip" there is one for all: the median of their middles, sides and turns, so
+    that what moves in the views moved in the video, and no single misplaced box counts. A head that
+    moves out of it is not followed; where it reaches beyond a face's own crop, which ends half a
+    face from the box, the crop's border repeats.
+    """
+    regions = [view_region(face, spec) for face in faces]
+    if spec.region == "frame":
+        return regions
+    cx, cy, side, roll = np.median([(r.cx, r.cy, r.side, r.roll_deg) for r in regions], axis=0)
+    fixed = Region(cx=float(cx), cy=float(cy), side=float(side), roll_deg=float(roll))
+    return [fixed] * len(regions)
+
+
 def cut_view(face: Face, spec: InputSpec, jitter: ViewJitter | None = None) -> Image:
-    """Cut what a system sees of a face: (size_px, size_px, 3) uint8 RGB.
+    """Cut what a system sees of a face by itself: (size_px, size_px, 3) uint8 RGB.
 
     What lies outside the crop is filled by repeating its border.
     """
-    region = view_region(face, spec)
-    if jitter is not None:
-        region = jitter.apply(region)
-    left, top = face.crop_origin_px
-    inside = replace(region, cx=region.cx - left, cy=region.cy - top)
-    if inside.roll_deg == 0.0:
-        return _cut_upright(face.crop, inside, spec.size_px)
-    return _cut_rolled(face.crop, inside, spec.size_px)
+    return _cut_region(face, view_region(face, spec), spec, jitter)
+
+
+def frame_view(frame: Frame, spec: InputSpec) -> Image:
+    """Bring a whole frame to the view's size, whatever its shape: (H, W, 3) uint8 RGB.
+
+    Of a system that looks at nothing the view is black.
+    """
+    height, width = spec.shape_px
+    if spec.view == "none":
+        return np.zeros((height, width, 3), np.uint8)
+    return _resize(frame.rgb, height, width)
 
 
 def normalise(views: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
@@ -100,19 +122,39 @@ def normalise(views: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
     return out
 
 
-def cut_views(faces: Sequence[Face], spec: InputSpec) -> NDArray[np.uint8]:
-    """Cut the views of one clip: (T, H, W, 3) uint8."""
-    return np.stack([cut_view(face, spec) for face in faces])
+def cut_views(
+    sights: Sequence[Face] | Sequence[Frame], spec: InputSpec, jitter: ViewJitter | None = None
+) -> NDArray[np.uint8]:
+    """Cut the views of one clip of faces or of whole frames: (T, H, W, 3) uint8.
+
+    A system that looks at nothing gets black views of either.
+    """
+    if spec.view == "none":
+        return np.zeros((len(sights), *spec.shape_px, 3), np.uint8)
+    if spec.view == "frame":
+        frames = [sight for sight in sights if isinstance(sight, Frame)]
+        if len(frames) < len(sights):
+            raise UsageError("the system looks at whole frames, and was given faces")
+        return np.stack([frame_view(frame, spec) for frame in frames])
+    faces = [sight for sight in sights if isinstance(sight, Face)]
+    if len(faces) < len(sights):
+        raise UsageError("the system looks at faces, and was given whole frames")
+    regions = clip_regions(faces, spec)
+    cuts = zip(faces, regions, strict=True)
+    return np.stack([_cut_region(face, region, spec, jitter) for face, region in cuts])
 
 
 def make_batch(
-    clips: Sequence[Sequence[Face]],
+    clips: Sequence[Sequence[Face]] | Sequence[Sequence[Frame]],
     spec: InputSpec,
     *,
     label: NDArray[np.float32] | None = None,
     audio: NDArray[np.float32] | None = None,
 ) -> Batch:
-    """Turn clips of `spec.n_frames` faces each into model input: frames (B, T, 3, H, W)."""
+    """Turn clips of `spec.n_frames` faces or frames each into model input.
+
+    Returns frames (B, T, 3, H, W); `audio` (B, F, S) is what `mel.sound_view` makes of each clip.
+    """
     wrong = {len(clip) for clip in clips} - {spec.n_frames}
     if wrong or not clips:
         raise ValueError(f"clips: expected {spec.n_frames} faces each, got {sorted(wrong)}")
@@ -123,6 +165,17 @@ def make_batch(
 def dlib_landmarks(cx: float, cy: float, side: float) -> NDArray[np.float32]:
     """Return the five landmarks (5, 2) of a typical face in a dlib box: `view_region` inverted."""
     return ((DLIB_LAYOUT - 0.5) * side + (cx, cy)).astype(np.float32)
+
+
+def _cut_region(face: Face, region: Region, spec: InputSpec, jitter: ViewJitter | None) -> Image:
+    """Cut a square of the frame out of a face's crop."""
+    if jitter is not None:
+        region = jitter.apply(region)
+    left, top = face.crop_origin_px
+    inside = replace(region, cx=region.cx - left, cy=region.cy - top)
+    if inside.roll_deg == 0.0:
+        return _cut_upright(face.crop, inside, spec.size_px)
+    return _cut_rolled(face.crop, inside, spec.size_px)
 
 
 def _box_region(face: Face) -> Region:
@@ -162,10 +215,16 @@ def _cut_upright(picture: Image, region: Region, size_px: int) -> Image:
     """Cut whole pixels, then resize: by area when shrinking, so that no detail aliases."""
     side = max(round(region.side), 1)
     cut = _cut_pixels(picture, round(region.cx - side / 2), round(region.cy - side / 2), side)
-    if side == size_px:
-        return cut.copy()
-    method = cv2.INTER_AREA if side > size_px else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(cut, (size_px, size_px), interpolation=method), np.uint8)
+    return _resize(cut, size_px, size_px)
+
+
+def _resize(picture: Image, height: int, width: int) -> Image:
+    """Shrink by area what is too large, then enlarge what is too small; always a copy."""
+    small = min(picture.shape[1], width), min(picture.shape[0], height)
+    view = np.asarray(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), np.uint8)
+    if small == (width, height):
+        return view
+    return np.asarray(cv2.resize(view, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def _cut_rolled(picture: Image, region: Region, size_px: int) -> Image:

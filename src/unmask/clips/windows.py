@@ -1,17 +1,21 @@
-"""Which faces of a track form the clips of a system.
+"""Which faces of a track, or frames of a scene, form the clips of a system.
 
-An image system (T = 1) scores every face. A clip system takes runs of T faces, spread over all of
-the track so that its last seconds count as much as its first, and never across a gap: faces before
-and after a cut or an absence do not move from one to the other.
+An image system (T = 1) scores every one. A clip system takes runs of T, spread over all there is
+so that its last seconds count as much as its first, and never across a gap: faces before and after
+a cut or an absence do not move from one to the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median_low
+from typing import TypeVar
 
-from unmask.types import Face, InputSpec, Track
+from unmask.types import Face, Frame, InputSpec, Track
+
+Sight = TypeVar("Sight", Face, Frame)
 
 GAP_STEPS = 3.5  # a pause longer than so many usual steps ends a run: two missed faces do not
 
@@ -37,40 +41,50 @@ def clip_windows(track: Track, spec: InputSpec, *, face_stride: int = 1) -> list
         face_stride: from one face of a clip to the next. 1 where the frames were sampled
             `spec.stride` apart, as a scan does; `spec.stride` where every frame was.
     """
-    faces = sorted(track.faces, key=lambda face: face.t_s)
-    if spec.n_frames == 1:
-        return [Clip(track_id=track.id, faces=(face,), t_s=face.t_s) for face in faces]
-    span = (spec.n_frames - 1) * face_stride + 1
-    clips = []
-    for run in _long_enough(_runs(faces), span):
-        for start in _starts(len(run), span):
-            picks = range(start, start + span, face_stride)
-            chosen = tuple(run[min(i, len(run) - 1)] for i in picks)
-            middle = (chosen[0].t_s + chosen[-1].t_s) / 2
-            clips.append(Clip(track_id=track.id, faces=chosen, t_s=middle))
-    return clips
-
-
-def _runs(faces: list[Face]) -> list[list[Face]]:
-    """Cut faces in order of time where the track pauses."""
-    steps = [after.t_s - before.t_s for before, after in pairwise(faces)]
-    longest = GAP_STEPS * median_low(steps) if steps else 0.0
-    cuts = [i + 1 for i, step in enumerate(steps) if step > longest]
     return [
-        faces[first:end]
-        for first, end in zip([0, *cuts], [*cuts, len(faces)], strict=True)
-        if faces
+        Clip(track_id=track.id, faces=faces, t_s=(faces[0].t_s + faces[-1].t_s) / 2)
+        for faces in windows(track.faces, spec.n_frames, stride=face_stride)
     ]
 
 
-def _long_enough(runs: list[list[Face]], span: int) -> list[list[Face]]:
+def windows(sights: Sequence[Sight], n_frames: int, *, stride: int = 1) -> list[tuple[Sight, ...]]:
+    """Cut sightings of one face, or the frames of a scene, into clips as `clip_windows` does."""
+    sights = sorted(sights, key=lambda sight: sight.t_s)
+    if n_frames == 1:
+        return [(sight,) for sight in sights]
+    span = (n_frames - 1) * stride + 1
+    return [
+        tuple(run[min(i, len(run) - 1)] for i in range(start, start + span, stride))
+        for run in _long_enough(_runs(sights), span)
+        for start in _starts(len(run), span)
+    ]
+
+
+def is_mostly_repeats(clip: Sequence[Sight]) -> bool:
+    """Whether less than half of a clip was seen and the rest repeats its last sighting."""
+    return 2 * len({sight.t_s for sight in clip}) < len(clip)
+
+
+def _runs(sights: Sequence[Sight]) -> list[Sequence[Sight]]:
+    """Cut sightings in order of time where they pause."""
+    steps = [after.t_s - before.t_s for before, after in pairwise(sights)]
+    longest = GAP_STEPS * median_low(steps) if steps else 0.0
+    cuts: list[int] = [i + 1 for i, step in enumerate(steps) if step > longest]
+    return [
+        sights[first:end]
+        for first, end in zip([0, *cuts], [*cuts, len(sights)], strict=True)
+        if sights
+    ]
+
+
+def _long_enough(runs: list[Sequence[Sight]], span: int) -> list[Sequence[Sight]]:
     """Leave out runs that would be mostly one repeated face; keep the longest in any case."""
     return [run for run in runs if 2 * len(run) >= span] or sorted(runs, key=len)[-1:]
 
 
-def _starts(n_faces: int, span: int) -> list[int]:
-    """Spread as few spans as cover all faces, the first at the start, the last at the end."""
-    if n_faces <= span:
+def _starts(n_sights: int, span: int) -> list[int]:
+    """Spread as few spans as cover all of a run, the first at the start, the last at the end."""
+    if n_sights <= span:
         return [0]
-    n_clips = -(-n_faces // span)
-    return [round(k * (n_faces - span) / (n_clips - 1)) for k in range(n_clips)]
+    n_clips = -(-n_sights // span)
+    return [round(k * (n_sights - span) / (n_clips - 1)) for k in range(n_clips)]

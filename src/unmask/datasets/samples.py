@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.clips.tensors import cut_view, cut_views
+from unmask.clips.tensors import cut_views
 from unmask.clips.windows import clip_windows
 from unmask.datasets.augment import AugmentConfig, degrade, draw, finish
 from unmask.datasets.faces import read_folder, read_parquet
@@ -176,12 +176,9 @@ class DrawnSamples:
 
     def _augmented(self, faces: Sequence[Face], rng: np.random.Generator) -> Views:
         augmentation = draw(self.config.augment, rng)
-        views = []
-        for face in faces:
-            worn = replace(face, crop=degrade(face.crop, augmentation))
-            view = cut_view(worn, self.input_spec, augmentation.jitter)
-            views.append(finish(view, augmentation))
-        return np.stack(views)
+        worn = [replace(face, crop=degrade(face.crop, augmentation)) for face in faces]
+        views = cut_views(worn, self.input_spec, augmentation.jitter)
+        return np.stack([finish(view, augmentation) for view in views])
 
 
 def open_source(config: DataConfig, part: Literal["train", "val"] = "train") -> Source:

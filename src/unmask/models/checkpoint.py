@@ -22,6 +22,8 @@ from unmask.types import Calibration, InputSpec, Thresholds
 FORMAT: Literal["unmask.checkpoint/1"] = "unmask.checkpoint/1"
 METADATA, WEIGHTS, GRAPH = "checkpoint.json", "weights.safetensors", "model.onnx"
 DEFAULT_MODEL = "default"
+# Fields younger than the first checkpoints, which saw what their default says.
+_LATER = {"region"}
 _PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".bin", ".ckpt", ".tar", ".t7"}
 
 
@@ -52,7 +54,7 @@ class Metadata(BaseModel):
         for name, kind in parts.items():
             table = raw.get(name) if isinstance(raw, dict) else None
             if isinstance(table, dict) and (
-                missing := sorted({f.name for f in fields(kind)} - table.keys())
+                missing := sorted({f.name for f in fields(kind)} - table.keys() - _LATER)
             ):
                 raise ValueError(f"{name} lacks {', '.join(missing)}")
         return raw
