@@ -38,7 +38,6 @@ from unmask.models.av_cae_autoencoders import (
     code_width,
     coding_layers,
     listened_to,
-    looked_at,
     turned,
     view_spec,
 )
@@ -367,7 +366,7 @@ class AvCae(Network):
 
     def forward(self, batch: Batch) -> Output:
         """Score frames (B, T, 3, H, W) and sound (B, F, S) -> logit (B,)."""
-        frames = looked_at(batch, self.input_spec)
+        frames = self.frames(batch)
         seen = None if self.config.streams == "audio" else self.features(frames)
         heard = None if self.config.streams == "video" else listened_to(batch, self.input_spec)
         return self.score(seen, heard)

@@ -147,7 +147,7 @@ class Autoencoder(Network):
 
     def forward(self, batch: Batch) -> Output:
         """Rebuild frames (B, 1, 3, H, W) in [0, 1] -> logit (B,), see `unexplained`."""
-        images = looked_at(batch, self.input_spec).flatten(0, 1)  # (B, 3, H, W)
+        images = self.frames(batch).flatten(0, 1)  # (B, 3, H, W)
         code = self.encoder(turned(images, self.config.view))
         rebuilt = turned(self.decoder(code), self.config.view)
         aux = {"code": code, "target": images, "rebuilt": rebuilt}
@@ -179,7 +179,7 @@ class LstmAutoencoder(Network):
 
     def forward(self, batch: Batch) -> Output:
         """Rebuild sound (B, 1, S), whatever the frames show -> logit (B,), see `unexplained`."""
-        looked_at(batch, self.input_spec)
+        self.frames(batch)
         sound = listened_to(batch, self.input_spec)[:, 0]  # (B, S)
         target = sound.unfold(1, self.config.window, self.config.stride)  # (B, windows, samples)
         x = target.reshape(-1, self.config.window, 1)
@@ -190,13 +190,6 @@ class LstmAutoencoder(Network):
         rebuilt = y.reshape(target.shape)
         aux = {"target": target, "rebuilt": rebuilt}
         return Output(logit=unexplained(target, rebuilt), aux=aux)
-
-
-def looked_at(batch: Batch, spec: InputSpec) -> Tensor:
-    """Frames of a batch, if they are what is expected."""
-    H, W = spec.shape_px
-    check_shape(batch.frames, "B T 3 H W", "frames", T=spec.n_frames, H=H, W=W)
-    return batch.frames
 
 
 def listened_to(batch: Batch, spec: InputSpec) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from unmask.shapes import check_shape
 from unmask.types import Batch, InputSpec, Losses, Output
 
 # torch.export and DDP walk into registered dataclasses only.
@@ -39,6 +40,12 @@ class Network(nn.Module):
     input_spec: InputSpec
     # Where an exact class activation map is at hand, forward puts it in aux["cam"]: (B, h, w).
     has_activation_map: ClassVar[bool] = False
+
+    def frames(self, batch: Batch) -> Tensor:
+        """Frames (B, T, 3, H, W) of a batch; others than input_spec asks for are refused."""
+        H, W = self.input_spec.shape_px
+        check_shape(batch.frames, "B T 3 H W", "frames", T=self.input_spec.n_frames, H=H, W=W)
+        return batch.frames
 
     def forward(self, batch: Batch) -> Output:
         """Score clips: frames (B, T, 3, H, W), normalised per input_spec -> logit (B,)."""

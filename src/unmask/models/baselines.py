@@ -21,10 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from unmask.models.base import Network
-from unmask.models.blocks.activation_map import activation_map
 from unmask.models.blocks.cross_entropy import LossConfig, Objective
+from unmask.models.blocks.heads import pooled, two_way
 from unmask.models.blocks.vgg import CVIT_GROUPS, Groups, vgg_stack
-from unmask.shapes import check_shape
 from unmask.types import Batch, InputSpec, Output
 
 __all__ = ["Config", "LossConfig", "MesoNet", "Objective", "TrunkDetector"]
@@ -80,13 +79,8 @@ class TrunkDetector(Network):
 
     def forward(self, batch: Batch) -> Output:
         """Score frames (B, 1, 3, H, W), normalised per input_spec -> logit (B,)."""
-        size = self.config.size_px
-        check_shape(batch.frames, "B T 3 H W", "frames", T=1, H=size, W=size)
-        maps = self.trunk(batch.frames.flatten(0, 1))  # (B, C, h, w)
-        feature = maps.mean((2, 3))  # (B, C)
-        pair = self.head(self.drop(feature))
-        aux = {"pair": pair, "feature": feature, "cam": activation_map(maps, self.head)}
-        return Output(logit=pair[:, 1] - pair[:, 0], aux=aux)
+        maps = self.trunk(self.frames(batch).flatten(0, 1))  # (B, C, h, w)
+        return pooled(maps, self.head, self.drop)
 
 
 class Inception(nn.Module):
@@ -150,10 +144,8 @@ class MesoNet(Network):
 
     def forward(self, batch: Batch) -> Output:
         """Score frames (B, 1, 3, H, W), normalised per input_spec -> logit (B,)."""
-        size = self.config.size_px
-        check_shape(batch.frames, "B T 3 H W", "frames", T=1, H=size, W=size)
-        maps = self.trunk(batch.frames.flatten(0, 1))  # (B, 16, H/32, W/32)
+        maps = self.trunk(self.frames(batch).flatten(0, 1))  # (B, 16, H/32, W/32)
         feature = self.hidden(self.drop(maps.flatten(1)))  # (B, 16)
         logit = self.head(self.drop(feature)).squeeze(-1)  # (B,)
         pair = torch.stack([torch.zeros_like(logit), logit], -1)  # softmax of it = sigmoid(logit)
-        return Output(logit=logit, aux={"pair": pair, "feature": feature})
+        return two_way(pair, feature=feature)

@@ -28,8 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unmask.models.base import Network
-from unmask.models.blocks.activation_map import activation_map
 from unmask.models.blocks.attention import AttentionScale, Plug, SelfAttention
+from unmask.models.blocks.heads import pooled
 from unmask.models.blocks.self_distillation import (
     LossConfig,
     Objective,
@@ -38,7 +38,6 @@ from unmask.models.blocks.self_distillation import (
     distillation,
 )
 from unmask.models.blocks.vgg import CVIT_GROUPS, Groups, vgg_stack
-from unmask.shapes import check_shape
 from unmask.types import Batch, InputSpec, Output
 
 __all__ = [
@@ -262,16 +261,14 @@ class DTN(Network):
 
     def forward(self, batch: Batch) -> Output:
         """Score frames (B, 1, 3, H, W), normalised per input_spec -> logit (B,)."""
-        size = self.config.size_px
-        check_shape(batch.frames, "B T 3 H W", "frames", T=1, H=size, W=size)
-        x = self.backbone(batch.frames.flatten(0, 1))  # (B, C, h, w)
-        aux: dict[str, Tensor] = {}
+        x = self.backbone(self.frames(batch).flatten(0, 1))  # (B, C, h, w)
+        gate = None
         if self.moe is not None:
-            aux["gate"] = self.moe(x)
-            x = x * aux["gate"]
+            gate = self.moe(x)
+            x = x * gate
         if self.position is not None:
             x = self.blocks(x + self.position)
-        feature = x.mean((2, 3))  # (B, C)
-        pair = self.head(feature)
-        aux |= {"pair": pair, "feature": feature, "cam": activation_map(x, self.head)}
-        return Output(logit=pair[:, 1] - pair[:, 0], aux=aux)
+        out = pooled(x, self.head)
+        if gate is not None:
+            out.aux["gate"] = gate
+        return out

@@ -31,10 +31,10 @@ from torch import Tensor, nn
 
 from unmask.models.base import Network, freeze
 from unmask.models.blocks.attention import CrossAttention, Plug
+from unmask.models.blocks.heads import two_way
 from unmask.models.blocks.self_distillation import LossConfig, Objective
 from unmask.models.blocks.transformer import TransformerBlock
 from unmask.models.blocks.vgg import CVIT_GROUPS, Groups, vgg_stack
-from unmask.shapes import check_shape
 from unmask.types import Alignment, Batch, InputSpec, Output
 
 __all__ = [
@@ -129,9 +129,7 @@ class Host(Network):
 
     def images(self, batch: Batch) -> Tensor:
         """Checked frames (B, 1, 3, H, W) as images (B, 3, H, W)."""
-        size = self.config.size_px
-        check_shape(batch.frames, "B T 3 H W", "frames", T=1, H=size, W=size)
-        return batch.frames.flatten(0, 1)
+        return self.frames(batch).flatten(0, 1)
 
 
 def _encoder(
@@ -183,10 +181,6 @@ def _two_layers(dim: int, hidden: int, out: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, out))
 
 
-def _two_way(feature: Tensor, pair: Tensor) -> Output:
-    return Output(logit=pair[:, 1] - pair[:, 0], aux={"pair": pair, "feature": feature})
-
-
 class ViT(Host):
     """Vision transformer; layer norm and a linear classifier on the class token.
 
@@ -206,7 +200,7 @@ class ViT(Host):
         """Score frames (B, 1, 3, H, W), normalised per input_spec -> logit (B,)."""
         x = rearrange(self.patch(self.images(batch)), "b d h w -> b (h w) d")  # (B, N, D)
         feature = self.norm(self.encoder(self.tokens(x))[:, 0])  # (B, D)
-        return _two_way(feature, self.head(feature))
+        return two_way(self.head(feature), feature=feature)
 
 
 class CViT(Host):
@@ -228,7 +222,7 @@ class CViT(Host):
         """Score frames (B, 1, 3, H, W), normalised per input_spec -> logit (B,)."""
         x = self.patch(_one_patch(self.backbone(self.images(batch))))  # (B, 1, D)
         feature = self.encoder(self.tokens(x))[:, 0]  # (B, D)
-        return _two_way(feature, self.head(feature))
+        return two_way(self.head(feature), feature=feature)
 
 
 class EViT(Host):

@@ -31,10 +31,9 @@ from torch.nn import functional as F
 
 from unmask.errors import UsageError
 from unmask.models.base import Network
-from unmask.models.blocks.activation_map import activation_map
 from unmask.models.blocks.cross_entropy import LossConfig, Objective
+from unmask.models.blocks.heads import pooled, two_way
 from unmask.models.blocks.transformer import TransformerBlock
-from unmask.shapes import check_shape
 from unmask.types import Batch, InputSpec, Output
 
 __all__ = ["Config", "LongDistance", "LossConfig", "Objective", "VitConfig", "VitDirect"]
@@ -345,23 +344,21 @@ class LongDistance(Network):
 
     def forward(self, batch: Batch) -> Output:
         """Score frames (B, T, 3, H, W), T = 1 or n + 1, normalised per input_spec -> logit (B,)."""
-        T, size = self.config.n_frames, self.config.size_px
-        check_shape(batch.frames, "B T 3 H W", "frames", T=T, H=size, W=size)
+        frames = self.frames(batch)
         # Differences before the resize: in bf16 they would drown in the rounding of its result.
-        views = self.resize(motion(batch.frames))  # (B, T, 3, V, V)
+        views = self.resize(motion(frames))  # (B, T, 3, V, V)
         guides = {"b0": ("spatial_maps", self.spatial)}
         guides[self.config.temporal_at] = ("temporal_maps", self.temporal)
-        aux: dict[str, Tensor] = {}
-        x = batch.frames[:, 0]
+        maps: dict[str, Tensor] = {}
+        x = frames[:, 0]
         for name, stage in self.trunk.stages():
             x = stage(x)  # (B, C, h, w)
             label, guide = guides.get(name, ("", None))
             if guide is not None:
-                x, aux[label] = guide(x, views)
-        feature = x.mean((2, 3))  # (B, C)
-        pair = self.head(feature)
-        aux |= {"pair": pair, "feature": feature, "cam": activation_map(x, self.head)}
-        return Output(logit=pair[:, 1] - pair[:, 0], aux=aux)
+                x, maps[label] = guide(x, views)
+        out = pooled(x, self.head)
+        out.aux |= maps
+        return out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -409,11 +406,8 @@ class VitDirect(Network):
 
     def forward(self, batch: Batch) -> Output:
         """Score frames (B, 1, 3, H, W), normalised per input_spec -> logit (B,)."""
-        size = self.config.size_px
-        check_shape(batch.frames, "B T 3 H W", "frames", T=1, H=size, W=size)
-        view = self.resize(batch.frames[:, 0])  # (B, 3, V, V)
+        view = self.resize(self.frames(batch)[:, 0])  # (B, 3, V, V)
         patches = rearrange(self.embed(view), "b d y x -> b (y x) d")
         tokens = torch.cat([self.cls.expand(patches.shape[0], -1, -1), patches], 1) + self.position
         feature = self.norm(self.blocks(tokens))[:, 0]  # (B, D)
-        pair = self.head(feature)
-        return Output(logit=pair[:, 1] - pair[:, 0], aux={"pair": pair, "feature": feature})
+        return two_way(self.head(feature), feature=feature)

@@ -24,9 +24,8 @@ from torch.nn import functional as F
 
 from unmask.errors import UsageError
 from unmask.models.base import Network
-from unmask.models.blocks.activation_map import activation_map
 from unmask.models.blocks.cross_entropy import LossConfig, Objective
-from unmask.shapes import check_shape
+from unmask.models.blocks.heads import pooled
 from unmask.types import Batch, InputSpec, Output
 
 __all__ = ["Config", "LossConfig", "Objective", "ResNet3d"]
@@ -204,17 +203,11 @@ class ResNet3d(Network):
 
     def forward(self, batch: Batch) -> Output:
         """Score frames (B, T, 3, H, W), normalised per input_spec -> logit (B,)."""
-        T, size = self.config.n_frames, self.config.size_px
-        check_shape(batch.frames, "B T 3 H W", "frames", T=T, H=size, W=size)
-        x = rearrange(batch.frames, "b t c h w -> b c t h w")
+        x = rearrange(self.frames(batch), "b t c h w -> b c t h w")
         x = self.maxpool(F.relu(self.bn1(self.conv1(x))))  # (B, C, T/2, H/4, W/4)
         for stage, attention in enumerate(self.after, start=1):
             x = attention(self.get_submodule(f"layer{stage}")(x))
-        feature = x.mean((2, 3, 4))  # (B, C)
-        pair = self.head(feature)
-        cam = activation_map(x.mean(2), self.head)
-        aux = {"pair": pair, "feature": feature, "cam": cam}
-        return Output(logit=pair[:, 1] - pair[:, 0], aux=aux)
+        return pooled(x.mean(2), self.head)
 
     def _initialise(self) -> None:
         for module in self.modules():

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from unmask.models.base import Network
 from unmask.models.blocks.attention import SelfAttention
 from unmask.models.blocks.cross_entropy import LossConfig, Objective
+from unmask.models.blocks.heads import two_way
 from unmask.models.blocks.transformer import TransformerBlock
-from unmask.shapes import check_shape
 from unmask.types import Batch, InputSpec, Output
 
 __all__ = ["Config", "LossConfig", "Objective", "TimeSformer"]
@@ -124,16 +124,13 @@ class TimeSformer(Network):
 
     def forward(self, batch: Batch) -> Output:
         """Score frames (B, T, 3, H, W), normalised per input_spec -> logit (B,)."""
-        T, size = self.config.n_frames, self.config.size_px
-        check_shape(batch.frames, "B T 3 H W", "frames", T=T, H=size, W=size)
-        patches = self.embed(batch.frames.flatten(0, 1))  # (B*T, D, h, w)
-        patches = rearrange(patches, "(b t) d h w -> b t (h w) d", t=T)
+        patches = self.embed(self.frames(batch).flatten(0, 1))  # (B*T, D, h, w)
+        patches = rearrange(patches, "(b t) d h w -> b t (h w) d", t=self.config.n_frames)
         patches = patches + self.position[:, None, 1:] + self.time[:, :, None]
         cls = (self.cls + self.position[:, :1]).expand(patches.shape[0], -1, -1)
         tokens = torch.cat([cls, patches.flatten(1, 2)], 1)  # (B, 1 + T*N, D)
         feature = self.norm(self.blocks(tokens))[:, 0]  # (B, D)
-        pair = self.head(feature)
-        return Output(logit=pair[:, 1] - pair[:, 0], aux={"pair": pair, "feature": feature})
+        return two_way(self.head(feature), feature=feature)
 
     def _initialise(self) -> None:
         for module in self.modules():

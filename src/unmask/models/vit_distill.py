@@ -28,9 +28,8 @@ from torch.nn import functional as F
 from unmask.errors import UsageError
 from unmask.models import base
 from unmask.models.base import Network, freeze
-from unmask.models.blocks.activation_map import activation_map
+from unmask.models.blocks.heads import pooled
 from unmask.models.blocks.transformer import TransformerBlock
-from unmask.shapes import check_shape
 from unmask.types import Batch, InputSpec, Losses, Output
 
 Combine = Literal["pair_mean", "adaptive1d", "concat", "patch_only", "cnn_only"]
@@ -146,9 +145,7 @@ class VitDistill(Network):
 
     def forward(self, batch: Batch) -> Output:
         """Score frames (B, 1, 3, H, W), normalised per input_spec -> logit (B,)."""
-        size = self.config.size_px
-        check_shape(batch.frames, "B T 3 H W", "frames", T=1, H=size, W=size)
-        tokens = self.tokens(batch.frames.flatten(0, 1))  # (B, N, D)
+        tokens = self.tokens(self.frames(batch).flatten(0, 1))  # (B, N, D)
         cls, distill = (
             t.expand(tokens.shape[0], -1, -1) for t in (self.cls_token, self.distill_token)
         )
@@ -178,13 +175,9 @@ class Teacher(Network):
 
     def forward(self, batch: Batch) -> Output:
         """Score frames (B, 1, 3, H, W), normalised per input_spec -> logit (B,)."""
-        size = self.config.size_px
-        check_shape(batch.frames, "B T 3 H W", "frames", T=1, H=size, W=size)
-        maps = self.trunk(batch.frames.flatten(0, 1))  # (B, C, h, w)
-        feature = maps.mean((2, 3))  # (B, C)
-        logit = self.head(feature).squeeze(-1)  # (B,)
-        cam = activation_map(maps, self.head)
-        return Output(logit=logit, aux={"cls": logit, "feature": feature, "cam": cam})
+        out = pooled(self.trunk(self.frames(batch).flatten(0, 1)), self.head)
+        out.aux["cls"] = out.logit
+        return out
 
 
 def _trunk(name: str, drop_path: float) -> tuple[nn.Module, int]:
