@@ -73,7 +73,7 @@ class VideoWriter:
             MissingExtraError: PyAV was built without the codec.
             OutputError: nothing can be written there, or not in that format.
         """
-        _check_codec(codec)
+        check_codec(codec)
         self._path = path
         self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         self._fps = fps
@@ -95,7 +95,7 @@ class VideoWriter:
         Raises:
             ValueError: if its size differs from the first frame's.
         """
-        even = _even_sides(rgb)
+        even = even_sides(rgb)
         stream = self._stream or self._begin(even, timed=t_s is not None)
         if even.shape[:2] != (stream.height, stream.width):
             raise ValueError(f"{self._path}: a frame differs in size from the first")
@@ -185,7 +185,8 @@ class VideoWriter:
             raise OutputError(f"{self._path}: {error}. Use a name that ends in .mp4.") from error
 
 
-def _check_codec(codec: str) -> None:
+def check_codec(codec: str) -> None:
+    """Raise `MissingExtraError` where PyAV was built without an encoder."""
     try:
         av.Codec(codec, "w")
     except UnknownCodecError as error:
@@ -195,7 +196,8 @@ def _check_codec(codec: str) -> None:
         ) from error
 
 
-def _even_sides(rgb: Image) -> Image:
+def even_sides(rgb: Image) -> Image:
+    """Repeat the last row or column where a side is odd."""
     height, width = rgb.shape[:2]
     if height % 2 == 0 and width % 2 == 0:
         return rgb
