@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from unmask.config import build
@@ -49,15 +50,25 @@ def create(name: str, **overrides: Any) -> Network:
     return network
 
 
-def create_objective(name: str, network: Network, **parameters: Any) -> Objective:
-    """Build the training objective of a system ("dtn", "baselines", ...) around a network."""
+def create_objective(
+    name: str, network: Network, *, teacher: Network | None = None, **parameters: Any
+) -> Objective:
+    """Build the training objective of a system ("dtn", "baselines", ...) around a network.
+
+    Raises:
+        UsageError: unknown system, or one whose objective has no place for a teacher.
+    """
     systems = {row.system: row.module for row in TABLE.values()}
     if name not in systems:
         raise UsageError(f"{name}: no such objective; there are {', '.join(sorted(systems))}")
     module = _module(systems[name])
     config = build(module.LossConfig, parameters, where=f"objective {name}")
-    objective: Objective = module.Objective(network, config)
-    return objective
+    if teacher is None:
+        objective: Objective = module.Objective(network, config)
+        return objective
+    if "teacher" not in inspect.signature(module.Objective).parameters:
+        raise UsageError(f"objective {name}: learns from labels alone, so it takes no teacher")
+    return module.Objective(network, config, teacher)
 
 
 def _module(name: str) -> Any:
