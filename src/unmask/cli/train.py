@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,14 @@ def train(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Run folder; default: runs/RECIPE.")
     ] = None,
+    init: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="Start from weights made elsewhere: a .safetensors or torch file, a checkpoint "
+            "folder, timm:NAME or torchvision:NAME; may be repeated.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> None:
     """Train a detector by a recipe.
@@ -40,7 +49,13 @@ def train(
         ) from error
 
     outcome, folder = run_recipe(
-        recipe, overrides=overrides or (), data_dir=data, out_dir=out, resume=resume
+        recipe,
+        overrides=overrides or (),
+        data_dir=data,
+        out_dir=out,
+        init=init or (),
+        resume=resume,
+        say=lambda line: print(line, file=sys.stderr),
     )
     best = outcome.best
     score = f"AUC {best.auc:.4f} at step {outcome.best_step}" if best else "never validated"

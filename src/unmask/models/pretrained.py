@@ -9,7 +9,6 @@ of another shape is refused and named.
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from collections.abc import Iterable
@@ -25,8 +24,6 @@ from unmask.models.init_report import InitReport, Left, Match, Mismatch, by
 from unmask.models.layouts import FAMILIES, LAYOUTS, recognise
 from unmask.models.layouts.state import Layout, Piece, Place, State, reason_for, renamed
 from unmask.models.weight_files import Weights, read_weights
-
-log = logging.getLogger(__name__)
 
 OWN_NAMES = "unmask's own names"
 ODD_SHARE = 0.25  # of the numbers with a place here may be of another shape, e.g. a first layer's
@@ -56,8 +53,6 @@ def load_pretrained(network: Network, source: str) -> InitReport:
     filling.refuse_another_size(source, layout)
     report = filling.report(weights, layout, places)
     filling.carry_out()
-    for line in report.lines():
-        log.info(line)
     return report
 
 

@@ -1,14 +1,16 @@
 """From a recipe to a trained checkpoint: what `unmask train` does.
 
-The run folder holds `config.json` (recipe, data digest, versions), `log.jsonl`, `state.pt` (all
-that resuming needs) and `best/`, the checkpoint of the best candidate so far.
+The run folder holds `config.json` (recipe, data digest, versions), `init.json` (what became of the
+weights it started from, if there were any), `log.jsonl`, `state.pt` (all that resuming needs) and
+`best/`, the checkpoint of the best candidate so far.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,10 +25,13 @@ from unmask.models.base import Network, Objective
 from unmask.models.checkpoint import packaged, read_checkpoint
 from unmask.models.weights import load_weights, save_checkpoint
 from unmask.training.engine import Outcome, train
+from unmask.training.initialise import initialise, keep_reports
 from unmask.training.plan import FREE_ON_RESUME, TrainConfig
 from unmask.training.recipes import find_recipe
 from unmask.training.state import seed_all
 from unmask.training.validation import Scores
+
+log = logging.getLogger(__name__)
 
 VERSIONS_OF = ("torch", "lightning-fabric", "numpy", "opencv-python-headless", "timm")
 
@@ -40,6 +45,8 @@ class Recipe:
     summary: str = ""
     licence: str = ""  # of the weights that come out
     init_from: str | None = None  # checkpoint folder or name to start from; None = from scratch
+    # Weights made elsewhere, one source or several: a file, timm:NAME, ... (docs/pretrained.md).
+    init: str | tuple[str, ...] | None = None
     model: dict[str, Any] = field(default_factory=dict)  # overrides of the network's Config
     objective: dict[str, Any] = field(default_factory=dict)  # its name (default: the system's own)
     data: DataConfig = field(default_factory=DataConfig)
@@ -59,7 +66,9 @@ def run_recipe(
     overrides: Iterable[str] = (),
     data_dir: Path | None = None,
     out_dir: Path | None = None,
+    init: Sequence[str] = (),
     resume: bool = False,
+    say: Callable[[str], None] = log.info,
 ) -> tuple[Outcome, Path]:
     """Train what a recipe says; returns how it ended and the run folder.
 
@@ -68,11 +77,16 @@ def run_recipe(
         overrides: `key=value`, e.g. `train.lr=1e-4`.
         data_dir: where the recipe's data paths begin; the data itself if it names none.
         out_dir: run folder; default `runs/<name>`.
+        init: weights to start from, in place of the recipe's own `init`.
         resume: go on with the run in that folder.
+        say: told, line by line, what became of the weights of `init`.
     """
     recipe = with_data(read_recipe(source, overrides), data_dir)
+    recipe = replace(recipe, init=tuple(init)) if init else recipe
     folder = out_dir or Path("runs") / recipe.name
-    objective = make_objective(recipe)
+    network = make_network(recipe)
+    started_from = initialise(network, recipe.init or (), folder)
+    objective = make_objective(recipe, network)
     spec = objective.model.input_spec
     digest = open_source(recipe.data).digest()
     train_set = open_samples(recipe.data, spec, "train")
@@ -80,6 +94,9 @@ def run_recipe(
     refuse_one_class(valid_set)
     record = {"recipe": plain(recipe), "data_digest": digest, "versions": versions()}
     open_folder(folder, record, resume=resume)
+    keep_reports(started_from, folder)
+    for line in (line for report in started_from for line in report.lines()):
+        say(line)
 
     def keep_best(network: Network, scores: Scores) -> None:
         save_checkpoint(
@@ -113,8 +130,13 @@ def with_data(recipe: Recipe, data_dir: Path | None) -> Recipe:
     return replace(recipe, data=replace(recipe.data, paths=paths))
 
 
-def make_objective(recipe: Recipe) -> Objective:
-    """Build network and objective, seeded, with the weights of `init_from` if there is one."""
+def make_network(recipe: Recipe) -> Network:
+    """Build the network, seeded, with the weights of `init_from` if there is one."""
+    if recipe.init_from and recipe.init:
+        raise UsageError(
+            "init_from goes on from a whole checkpoint and init starts from weights made "
+            "elsewhere: a recipe has one of them"
+        )
     seed_all(recipe.train.seed)
     network = models.create(recipe.system, **recipe.model)
     if recipe.init_from:
@@ -122,6 +144,11 @@ def make_objective(recipe: Recipe) -> Objective:
         if checkpoint.weights is None:
             raise UsageError(f"init_from = {recipe.init_from}: has no weights to learn on from")
         load_weights(network, checkpoint.weights)
+    return network
+
+
+def make_objective(recipe: Recipe, network: Network) -> Objective:
+    """Build the objective around a network that has its first weights."""
     parameters = dict(recipe.objective)
     name = parameters.pop("name", models.entry(recipe.system).system)
     return models.create_objective(name, network, **parameters)
