@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tiny_training
 import torch
+from sklearn.metrics import log_loss
 from tiny_training import PlainNet, TinyLoader, TinyNet, TinySamples, fit, objective
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ from unmask.training.learner import Learner
 from unmask.training.optim import Average, lent, snapshot
 from unmask.training.plan import Plan
 from unmask.training.state import read_state
-from unmask.training.validation import Scores
+from unmask.training.validation import Scores, summarise
 from unmask.types import Batch
 
 
@@ -202,11 +203,14 @@ def test_the_best_candidate_is_kept_not_the_last(tmp_path: Path) -> None:
     [
         ("auc", {"auc": 0.8, "loss": 2.0}, {"auc": 0.7, "loss": 1.0}),
         ("loss", {"auc": 0.7, "loss": 1.0}, {"auc": 0.8, "loss": 2.0}),
+        ("ce", {"auc": 0.7, "loss": 2.0, "parts": {"ce": 0.1}}, {"auc": 0.8, "loss": 1.0}),
+        ("balanced", {"auc": 0.7, "loss": 2.0, "real_loss": 0.1}, {"auc": 0.8, "loss": 1.0}),
     ],
 )
 def test_the_monitored_value_decides(monitor: Any, better: Any, worse: Any) -> None:
-    rest: dict[str, Any] = {"parts": {}, "n": 2, "n_fake": 1, "n_called_fake": 1}
-    high, low = Scores(**better, **rest), Scores(**worse, **rest)
+    counts: dict[str, Any] = {"n": 2, "n_fake": 1, "n_called_fake": 1}
+    rest = {"parts": {"ce": 0.5}, "fake_loss": 0.5, "real_loss": 0.5, **counts}
+    high, low = Scores(**{**rest, **better}), Scores(**{**rest, **worse})
     assert high.better_than(low, monitor)
     assert not low.better_than(high, monitor)
     assert not high.better_than(high, monitor)
@@ -363,3 +367,18 @@ def test_every_epoch_starts_at_its_first_batch_and_none_is_skipped(tmp_path: Pat
     fit(tmp_path, loader=Watched(), epochs=2, steps=4)
     fit(tmp_path, loader=Watched(), epochs=2, resume=True)
     assert asked == [(0, 0), (1, 0), (0, 0), (0, 4), (1, 0)]
+
+
+def test_a_monitored_part_must_be_there() -> None:
+    scores = summarise(np.array([1.0, -1.0]), np.array([1.0, 0.0]), {"loss": 0.3, "mse": 0.3})
+    with pytest.raises(UsageError, match=r"monitor = ce.*mse"):
+        scores.cost("ce")
+
+
+def test_log_losses_of_both_classes_equal_sklearn() -> None:
+    rng = np.random.default_rng(3)
+    logit, label = rng.normal(scale=3, size=50), (rng.random(50) < 0.3).astype(float)
+    scores = summarise(logit, label, {"loss": 0.0})
+    for y, value in ((1, scores.fake_loss), (0, scores.real_loss)):
+        p = 1 / (1 + np.exp(-logit[label == y]))
+        assert value == pytest.approx(log_loss([y] * len(p), p, labels=[0, 1]))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from unmask.training.optim import OptimConfig, build_optimizer, lr_factor, set_lr
+from unmask.training.optim import OptimConfig, build_optimizer, lr_factor, plateau, set_lr
 
 
 def factors(steps: list[int], total: int = 100, per_epoch: int = 10, **config: Any) -> list[float]:
@@ -50,6 +52,18 @@ TABLES: list[tuple[dict[str, Any], dict[int, float]]] = [
 @pytest.mark.parametrize(("config", "table"), TABLES)
 def test_schedule_equals_the_table(config: dict[str, Any], table: dict[int, float]) -> None:
     assert factors(list(table), **config) == pytest.approx(list(table.values()), abs=1e-5)
+
+
+@pytest.mark.parametrize("patience", [0, 1, 3])
+def test_plateau_equals_torch_after_every_validation(patience: int) -> None:
+    losses = np.random.default_rng(patience).normal(1.0, 0.2, 60).round(2).tolist()  # with ties
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=1.0)
+    theirs = ReduceLROnPlateau(optimizer, factor=0.5, patience=patience, min_lr=0, eps=0)
+    for n, loss in enumerate(losses, start=1):
+        theirs.step(loss)
+        ours = plateau(losses[:n], patience=patience, gamma=0.5)
+        assert ours == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+    assert ours < 0.5  # the table saw more than one drop
 
 
 def test_every_group_keeps_its_own_rate_and_decay() -> None:

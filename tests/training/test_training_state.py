@@ -30,13 +30,23 @@ def test_random_states_survive_the_disk(tmp_path: Path) -> None:
 
 
 def test_progress_survives_the_disk(tmp_path: Path) -> None:
-    best = Scores(auc=0.75, loss=0.5, parts={"ce": 0.5}, n=4, n_fake=2, n_called_fake=1)
+    best = Scores(
+        auc=0.75,
+        loss=0.5,
+        parts={"ce": 0.5},
+        fake_loss=0.6,
+        real_loss=0.4,
+        n=4,
+        n_fake=2,
+        n_called_fake=1,
+    )
     progress = Progress(
         step=9,
         elapsed_s=1.5,
         validated_step=8,
         stale=2,
         best_step=5,
+        losses=[0.7, 0.5],
         best=best,
         best_weights={"w": torch.arange(3.0)},
     )

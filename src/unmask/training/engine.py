@@ -196,6 +196,7 @@ class Run:
             self.config,
             steps_per_epoch=plan.steps_per_epoch,
             total_steps=plan.total_steps,
+            losses=progress.losses,
         )
         progress.step += 1
         self.learner.move(progress.step, lr_factor=factor)
@@ -223,6 +224,7 @@ class Run:
             if best:
                 progress.best, progress.best_step = scores, progress.step
                 progress.best_weights = snapshot(learner.network)
+        progress.losses.append(scores.loss)
         progress.validated_step = progress.step
         progress.stale = 0 if best else progress.stale + 1
         self.announce(scores, best=best)

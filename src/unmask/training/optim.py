@@ -28,12 +28,13 @@ class OptimConfig:
     betas: tuple[float, float] = (0.9, 0.999)  # adam, adamw
     momentum: float = 0.9  # sgd
     nesterov: bool = False  # sgd
-    schedule: Literal["constant", "poly", "multistep", "cosine"] = "constant"
+    schedule: Literal["constant", "poly", "multistep", "cosine", "plateau"] = "constant"
     warmup_steps: int = 0  # linear rise to the base rate, before any schedule
     schedule_steps: int | None = None  # where poly and cosine end; None = where training ends
     power: float = 0.9  # poly
     milestones: tuple[float, ...] = ()  # multistep, in epochs (fractions allowed)
-    gamma: float = 0.1  # multistep: factor at every milestone
+    gamma: float = 0.1  # multistep: factor at every milestone; plateau: at every drop
+    plateau_patience: int = 10  # plateau: validations without a lower loss before a drop
     floor: float = 0.0  # cosine: the factor it ends on
 
 
@@ -53,8 +54,35 @@ def cosine(step: int, *, total: int, floor: float) -> float:
     return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-def lr_factor(step: int, config: OptimConfig, *, steps_per_epoch: int, total_steps: int) -> float:
-    """Factor on the base rate for the step with this index (0 = the first)."""
+def plateau(losses: Sequence[float], *, patience: int, gamma: float) -> float:
+    """Multiply by `gamma` whenever more than `patience` validations in a row were no better.
+
+    `losses` are those of all validations so far; one is better if it is lower by 1e-4 of the best,
+    as torch's ReduceLROnPlateau has it.
+    """
+    factor, best, stale = 1.0, math.inf, 0
+    for loss in losses:
+        if loss < best * (1 - 1e-4):
+            best, stale = loss, 0
+        else:
+            stale += 1
+        if stale > patience:
+            factor, stale = factor * gamma, 0
+    return factor
+
+
+def lr_factor(
+    step: int,
+    config: OptimConfig,
+    *,
+    steps_per_epoch: int,
+    total_steps: int,
+    losses: Sequence[float] = (),
+) -> float:
+    """Factor on the base rate for the step with this index (0 = the first).
+
+    `losses` are those of the validations before it, which only `plateau` looks at.
+    """
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     since = step - config.warmup_steps
@@ -67,6 +95,8 @@ def lr_factor(step: int, config: OptimConfig, *, steps_per_epoch: int, total_ste
             return multistep(step, milestones=at, gamma=config.gamma)
         case "cosine":
             return cosine(since, total=length, floor=config.floor)
+        case "plateau":
+            return plateau(losses, patience=config.plateau_patience, gamma=config.gamma)
         case "constant":
             return 1.0
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from torch import Tensor
 from unmask.errors import CheckpointError, OutputError
 from unmask.training.validation import Scores
 
-FORMAT = 1
+FORMAT = 2
 State = dict[str, Any]
 
 
@@ -36,6 +36,7 @@ class Progress:
     stale: int = 0  # validations since the best one
     best_step: int | None = None
     best: Scores | None = None
+    losses: list[float] = field(default_factory=list)  # of all validations, in order
     best_weights: dict[str, Tensor] | None = None
 
     def state(self) -> State:

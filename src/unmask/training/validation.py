@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from unmask.errors import DataError
+from unmask.errors import DataError, UsageError
 from unmask.models.base import to_tensors
 from unmask.types import Batch, Losses
 
-Monitor = Literal["auc", "loss"]
+# auc: of the logits. loss: the objective's own. ce: its part of that name, without what other terms
+# add. balanced: mean of the log losses of fakes and reals (Heo et al. choose by it).
+Monitor = Literal["auc", "loss", "ce", "balanced"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,8 @@ class Scores:
     auc: float
     loss: float  # the objective's, in evaluation mode
     parts: dict[str, float]  # of the loss
+    fake_loss: float  # log loss of the fakes' logits, and of the reals'
+    real_loss: float
     n: int
     n_fake: int
     n_called_fake: int  # logit above 0
@@ -39,9 +43,27 @@ class Scores:
 
     def better_than(self, other: Scores | None, monitor: Monitor) -> bool:
         """Whether to prefer this candidate; equal is not better, so that the earliest is kept."""
-        if other is None:
-            return True
-        return self.auc > other.auc if monitor == "auc" else self.loss < other.loss
+        return other is None or self.cost(monitor) < other.cost(monitor)
+
+    def cost(self, monitor: Monitor) -> float:
+        """What is to be minimised.
+
+        Raises:
+            UsageError: the objective has no part `ce`.
+        """
+        match monitor:
+            case "auc":
+                return -self.auc
+            case "loss":
+                return self.loss
+            case "balanced":
+                return (self.fake_loss + self.real_loss) / 2
+            case "ce":
+                if "ce" not in self.parts:
+                    raise UsageError(
+                        f"train.monitor = ce: this objective has the parts {', '.join(self.parts)}"
+                    )
+                return self.parts["ce"]
 
 
 def validate(
@@ -92,10 +114,13 @@ def summarise(
         found = f"{n_fake} fakes and {n - n_fake} reals"
         raise DataError(f"the validation set holds {found}: AUC needs both; check the split")
     usable = bool(np.isfinite(logit).all())
+    log_loss = np.logaddexp(0, np.where(label == 1, -logit, logit))  # -log of p(own class)
     return Scores(
         auc=float(roc_auc_score(label, logit)) if usable else math.nan,
         loss=means["loss"],
         parts={name: value for name, value in means.items() if name != "loss"},
+        fake_loss=float(log_loss[label == 1].mean()),
+        real_loss=float(log_loss[label == 0].mean()),
         n=n,
         n_fake=n_fake,
         n_called_fake=int((logit > 0).sum()),
