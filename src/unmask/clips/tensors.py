@@ -29,6 +29,8 @@ DLIB_LAYOUT: NDArray[np.float64] = np.array(
     [(0.298, 0.291), (0.702, 0.291), (0.5, 0.498), (0.332, 0.741), (0.668, 0.741)]
 )
 
+_METHODS = cv2.INTER_AREA, cv2.INTER_CUBIC  # OpenCV's, to shrink and to enlarge; every scan's
+
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
@@ -48,6 +50,7 @@ class ViewJitter:
     shift_x: float = 0.0  # shares of the side before scaling, along the square's own axes
     shift_y: float = 0.0
     roll_deg: float = 0.0
+    methods: tuple[int, int] = _METHODS
 
     def apply(self, region: Region) -> Region:
         """Return the moved square."""
@@ -145,7 +148,7 @@ def cut_views(
 
 
 def make_batch(
-    clips: Sequence[Sequence[Face]] | Sequence[Sequence[Frame]],
+    clips: Sequence[Sequence[Face] | Sequence[Frame]],
     spec: InputSpec,
     *,
     label: NDArray[np.float32] | None = None,
@@ -171,11 +174,12 @@ def _cut_region(face: Face, region: Region, spec: InputSpec, jitter: ViewJitter 
     """Cut a square of the frame out of a face's crop."""
     if jitter is not None:
         region = jitter.apply(region)
+    methods = _METHODS if jitter is None else jitter.methods
     left, top = face.crop_origin_px
     inside = replace(region, cx=region.cx - left, cy=region.cy - top)
     if inside.roll_deg == 0.0:
-        return _cut_upright(face.crop, inside, spec.size_px)
-    return _cut_rolled(face.crop, inside, spec.size_px)
+        return _cut_upright(face.crop, inside, spec.size_px, methods)
+    return _cut_rolled(face.crop, inside, spec.size_px, methods)
 
 
 def _box_region(face: Face) -> Region:
@@ -211,23 +215,23 @@ def _axes(region: Region) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.array((cos, sin)), np.array((-sin, cos))
 
 
-def _cut_upright(picture: Image, region: Region, size_px: int) -> Image:
+def _cut_upright(picture: Image, region: Region, size_px: int, methods: tuple[int, int]) -> Image:
     """Cut whole pixels, then resize: by area when shrinking, so that no detail aliases."""
     side = max(round(region.side), 1)
     cut = _cut_pixels(picture, round(region.cx - side / 2), round(region.cy - side / 2), side)
-    return _resize(cut, size_px, size_px)
+    return _resize(cut, size_px, size_px, methods)
 
 
-def _resize(picture: Image, height: int, width: int) -> Image:
+def _resize(picture: Image, height: int, width: int, methods: tuple[int, int] = _METHODS) -> Image:
     """Shrink by area what is too large, then enlarge what is too small; always a copy."""
     small = min(picture.shape[1], width), min(picture.shape[0], height)
-    view = np.asarray(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), np.uint8)
+    view = np.asarray(cv2.resize(picture, small, interpolation=methods[0]), np.uint8)
     if small == (width, height):
         return view
-    return np.asarray(cv2.resize(view, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    return np.asarray(cv2.resize(view, (width, height), interpolation=methods[1]), np.uint8)
 
 
-def _cut_rolled(picture: Image, region: Region, size_px: int) -> Image:
+def _cut_rolled(picture: Image, region: Region, size_px: int, methods: tuple[int, int]) -> Image:
     """Shrink by area first, then turn: a turn alone samples too few pixels to shrink well."""
     across, down = _axes(region)
     reach = region.side / 2 * float(np.abs(across).sum()) + 2  # half the upright square around it
@@ -236,7 +240,7 @@ def _cut_rolled(picture: Image, region: Region, size_px: int) -> Image:
     cut = _cut_pixels(picture, x0, y0, side)
     small = min(side, math.ceil(side * size_px / region.side))
     if small < side:
-        shrunk = cv2.resize(cut, (small, small), interpolation=cv2.INTER_AREA)
+        shrunk = cv2.resize(cut, (small, small), interpolation=methods[0])
         cut = np.asarray(shrunk, np.uint8)
     factor = small / side
     step = region.side / size_px * factor  # pixels of `cut` per pixel of the view
@@ -244,7 +248,7 @@ def _cut_rolled(picture: Image, region: Region, size_px: int) -> Image:
     # OpenCV counts from pixel centres: (view + .5 - size / 2) * step + centre - .5.
     first = centre + (0.5 - size_px / 2) * step * (across + down) - 0.5
     matrix = np.column_stack([step * across, step * down, first])
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    flags = methods[1] | cv2.WARP_INVERSE_MAP
     turned = cv2.warpAffine(
         cut, matrix, (size_px, size_px), flags=flags, borderMode=cv2.BORDER_REPLICATE
     )

@@ -1,36 +1,66 @@
-"""What training does to a face before the network sees it.
+"""What training may do to a face before the network sees it: configuration and dice.
 
-In the order in which it happens to real videos: light and colour, then lens and resolution, then
-noise, then compression, all at the crop's own resolution, and only then the cut to the view, moved
-a little (`ViewJitter`) and perhaps mirrored or partly covered. So the cut itself, the one step a
-scan also makes, comes last and is the same code.
+`draw` rolls every die once per clip; `augmented_views` (datasets/augmented.py) obeys it, so all
+frames of a clip are treated alike, and the same generator gives the same picture.
 
-`draw` rolls every die once per clip; `degrade` and `finish` obey it frame by frame, so all frames
-of a clip are treated alike, and the same generator gives the same picture.
+The preset `ours` follows what happens to real videos: light and colour, then lens and resolution,
+then noise, then compression, all at the crop's own resolution, and only then the cut to the view,
+moved a little and perhaps mirrored or partly covered. `heo`, `cvit` and `crop` are those of
+publications (datasets/presets.py); `flip` mirrors and no more (Lu et al. 2021); `none` does
+nothing.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from unmask.clips.tensors import ViewJitter
-from unmask.types import Image
+from unmask.datasets.augmented import NOTHING, Augmentation, degrade, finish
+from unmask.datasets.cover import CoverConfig, draw_cover
+from unmask.datasets.presets import (
+    CropConfig,
+    CvitConfig,
+    HeoConfig,
+    draw_crop,
+    draw_cvit,
+    draw_heo,
+)
+from unmask.datasets.steps import Dice, Range, check_probabilities
+from unmask.errors import ConfigError
+from unmask.video.corrupt import parse_corruptions
+from unmask.video.distort import recompress
 
-Range = tuple[float, float]
+__all__ = [
+    "NOTHING",
+    "AugmentConfig",
+    "Augmentation",
+    "degrade",
+    "draw",
+    "finish",
+    "recompress",
+]
 
-_PIVOT = 0.3  # the level that contrast leaves alone: about where faces lie in indoor clips
+Preset = Literal["ours", "none", "flip", "crop", "heo", "cvit"]
+
 _RESIZES = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
+_PRESETS_OWN = ("crop", "heo", "cvit")  # tables of the presets of that name
+_FOR_EVERY_PRESET = ("preset", "cover", "p_corrupt", "corrupt", *_PRESETS_OWN)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """Probabilities and ranges; all of them ours. `p_* = 0` switches a step off."""
+    """A preset, and the probabilities and ranges of `ours`. `p_* = 0` switches a step off.
 
+    `cover` and `corrupt` go with every preset; the tables `crop`, `heo` and `cvit` change the
+    preset of their name. What a preset does not use must keep its default.
+    """
+
+    preset: Preset = "ours"
     p_flip: float = 0.5
     p_move: float = 0.9
     scale: Range = (0.8, 1.6)  # of the view's side; 1 is the likeliest
@@ -55,45 +85,70 @@ class AugmentConfig:
     jpeg_quality: tuple[int, int] = (30, 95)
     p_cutout: float = 0.1
     cutout: Range = (0.08, 0.25)  # side of the covered rectangle, share of the view
+    cover: CoverConfig | None = None  # of parts of the face; None: as the preset has it
+    p_corrupt: float = 0.0
+    corrupt: tuple[str, ...] = ("all",)  # one of these, as `--corrupt` takes them
+    crop: CropConfig = field(default_factory=CropConfig)
+    heo: HeoConfig = field(default_factory=HeoConfig)
+    cvit: CvitConfig = field(default_factory=CvitConfig)
+
+    def __post_init__(self) -> None:
+        check_probabilities(self, "augment")
+        for word in self.corrupt:
+            parse_corruptions(word)
+        if not self.corrupt:
+            raise ConfigError("augment.corrupt is empty; use p_corrupt = 0 to corrupt nothing")
+        unused = [name for name in self._unused() if getattr(self, name) != _default(self, name)]
+        if unused:
+            raise ConfigError(
+                f"augment.{unused[0]} means nothing to the preset {self.preset}; leave it out"
+            )
+
+    def _unused(self) -> list[str]:
+        """Fields that the preset does not look at."""
+        own = [field.name for field in fields(self) if field.name not in _FOR_EVERY_PRESET]
+        others = [name for name in _PRESETS_OWN if name != self.preset]
+        return others if self.preset == "ours" else others + own
 
 
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """One roll of the dice, for all frames of a clip; None = this step is left out."""
-
-    flip: bool = False
-    jitter: ViewJitter | None = None
-    light: tuple[float, float, float] | None = None  # exposure, contrast, gamma
-    colour: tuple[float, float] | None = None  # saturation, hue turn in degrees
-    blur_px: float | None = None
-    resample: tuple[float, int, int] | None = None  # share, OpenCV's method down and up
-    noise: tuple[float, int] | None = None  # standard deviation, seed
-    jpeg_quality: int | None = None
-    cutout: tuple[float, float, float, float, int] | None = None  # x, y, w, h shares; grey level
-
-
-NOTHING = Augmentation()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Dice:
-    """A generator with the three rolls that `draw` needs."""
-
-    rng: np.random.Generator = field(default_factory=np.random.default_rng)
-
-    def happens(self, probability: float) -> bool:
-        return bool(self.rng.random() < probability)
-
-    def within(self, bounds: Range) -> float:
-        return float(self.rng.uniform(*bounds))
-
-    def log_within(self, bounds: Range) -> float:
-        return math.exp(self.within((math.log(bounds[0]), math.log(bounds[1]))))
+def _default(config: AugmentConfig, name: str) -> object:
+    entry = next(entry for entry in fields(config) if entry.name == name)
+    return entry.default_factory() if callable(entry.default_factory) else entry.default
 
 
 def draw(config: AugmentConfig, rng: np.random.Generator) -> Augmentation:
-    """Decide everything that will happen to one clip."""
-    dice = _Dice(rng=rng)
+    """Decide everything that will happen to one clip.
+
+    What is off for every preset rolls no die: it must not move the draws of recipes without it.
+    """
+    dice = Dice(rng=rng)
+    augmentation = _draw_preset(config, dice)
+    cover = config.cover or (CoverConfig() if config.preset == "heo" else None)
+    if cover is not None:
+        augmentation = replace(augmentation, cover=draw_cover(cover, dice))
+    if config.p_corrupt and dice.happens(config.p_corrupt):
+        what = dice.one_of([c for word in config.corrupt for c in parse_corruptions(word)])
+        augmentation = replace(augmentation, corruption=(what, dice.seed()))
+    return augmentation
+
+
+def _draw_preset(config: AugmentConfig, dice: Dice) -> Augmentation:
+    match config.preset:
+        case "ours":
+            return _draw_ours(config, dice)
+        case "heo":
+            return draw_heo(config.heo, dice)
+        case "cvit":
+            return draw_cvit(config.cvit, dice)
+        case "crop":
+            return draw_crop(config.crop, dice)
+        case "flip":
+            return Augmentation(flip=dice.happens(0.5))
+        case "none":
+            return NOTHING
+
+
+def _draw_ours(config: AugmentConfig, dice: Dice) -> Augmentation:
     return Augmentation(
         flip=dice.happens(config.p_flip),
         jitter=_draw_jitter(config, dice) if dice.happens(config.p_move) else None,
@@ -107,50 +162,7 @@ def draw(config: AugmentConfig, rng: np.random.Generator) -> Augmentation:
     )
 
 
-def degrade(image: Image, augmentation: Augmentation) -> Image:
-    """Light, colour, blur, resolution, noise and compression of one full-resolution crop."""
-    a = augmentation
-    if a.light is not None:
-        image = _relight(image, *a.light)
-    if a.colour is not None:
-        image = _recolour(image, *a.colour)
-    if a.blur_px is not None:
-        image = _pixels(cv2.GaussianBlur(image, (0, 0), a.blur_px))
-    full = image.shape[1], image.shape[0]
-    if a.resample is not None:
-        share, down, _ = a.resample
-        small = max(round(full[0] * share), 8), max(round(full[1] * share), 8)
-        image = _pixels(cv2.resize(image, small, interpolation=down))
-    if a.noise is not None:
-        image = _add_noise(image, *a.noise)
-    if a.jpeg_quality is not None:
-        image = recompress(image, a.jpeg_quality)
-    if a.resample is not None:
-        image = _pixels(cv2.resize(image, full, interpolation=a.resample[2]))
-    return image
-
-
-def finish(view: Image, augmentation: Augmentation) -> Image:
-    """Mirror and cover one view after it was cut."""
-    if augmentation.flip:
-        view = view[:, ::-1]
-    if augmentation.cutout is None:
-        return view
-    x, y, w, h, level = augmentation.cutout
-    size = view.shape[0]
-    view = view.copy()
-    view[int(y * size) : int((y + h) * size), int(x * size) : int((x + w) * size)] = level
-    return view
-
-
-def recompress(image: Image, quality: int) -> Image:
-    """Encode and decode as JPEG, `quality` 1..100."""
-    bgr = image[..., ::-1]
-    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return _pixels(cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB))
-
-
-def _draw_jitter(config: AugmentConfig, dice: _Dice) -> ViewJitter:
+def _draw_jitter(config: AugmentConfig, dice: Dice) -> ViewJitter:
     low, high = (math.log(bound) for bound in config.scale)
     turn = config.roll_deg if dice.happens(config.p_roll) else 0.0
     return ViewJitter(
@@ -161,7 +173,7 @@ def _draw_jitter(config: AugmentConfig, dice: _Dice) -> ViewJitter:
     )
 
 
-def _draw_light(config: AugmentConfig, dice: _Dice) -> tuple[float, float, float]:
+def _draw_light(config: AugmentConfig, dice: Dice) -> tuple[float, float, float]:
     return (
         dice.log_within(config.exposure),
         dice.log_within(config.contrast),
@@ -169,7 +181,7 @@ def _draw_light(config: AugmentConfig, dice: _Dice) -> tuple[float, float, float
     )
 
 
-def _draw_colour(config: AugmentConfig, dice: _Dice) -> tuple[float, float] | None:
+def _draw_colour(config: AugmentConfig, dice: Dice) -> tuple[float, float] | None:
     if dice.happens(config.p_grey):
         return 0.0, 0.0
     if dice.happens(config.p_colour):
@@ -177,50 +189,21 @@ def _draw_colour(config: AugmentConfig, dice: _Dice) -> tuple[float, float] | No
     return None
 
 
-def _draw_resample(config: AugmentConfig, dice: _Dice) -> tuple[float, int, int]:
+def _draw_resample(config: AugmentConfig, dice: Dice) -> tuple[float, int, int]:
     down, up = dice.rng.integers(0, len(_RESIZES), 2)
     return dice.log_within(config.resample), _RESIZES[down], _RESIZES[up]
 
 
-def _draw_noise(config: AugmentConfig, dice: _Dice) -> tuple[float, int]:
+def _draw_noise(config: AugmentConfig, dice: Dice) -> tuple[float, int]:
     return dice.log_within(config.noise), int(dice.rng.integers(2**31))
 
 
-def _draw_quality(config: AugmentConfig, dice: _Dice) -> int:
+def _draw_quality(config: AugmentConfig, dice: Dice) -> int:
     low, high = config.jpeg_quality
     return int(dice.rng.integers(low, high + 1))
 
 
-def _draw_cutout(config: AugmentConfig, dice: _Dice) -> tuple[float, float, float, float, int]:
+def _draw_cutout(config: AugmentConfig, dice: Dice) -> tuple[float, float, float, float, int]:
     w, h = dice.within(config.cutout), dice.within(config.cutout)
     x, y = dice.within((0.0, 1.0 - w)), dice.within((0.0, 1.0 - h))
     return x, y, w, h, int(dice.rng.integers(256))
-
-
-def _relight(image: Image, exposure: float, contrast: float, gamma: float) -> Image:
-    """Apply all three as one table of 256 levels; dark faces must not drown in black."""
-    levels = exposure * (np.arange(256) / 255) ** gamma
-    levels = (levels - _PIVOT) * contrast + _PIVOT
-    table = np.clip(np.rint(levels * 255), 0, 255).astype(np.uint8)
-    return _pixels(cv2.LUT(image, table))
-
-
-def _recolour(image: Image, saturation: float, hue_deg: float) -> Image:
-    """Turn and stretch the colour plane of YCbCr; luma stays. One 3 x 3 matrix on RGB."""
-    luma = np.array((0.299, 0.587, 0.114))
-    to_colour = np.array([luma, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)])
-    turn = math.radians(hue_deg)
-    cos, sin = saturation * math.cos(turn), saturation * math.sin(turn)
-    stretch = np.array([(1, 0, 0), (0, cos, -sin), (0, sin, cos)])
-    return _pixels(cv2.transform(image, np.linalg.inv(to_colour) @ stretch @ to_colour))
-
-
-def _add_noise(image: Image, deviation: float, seed: int) -> Image:
-    grain = np.random.default_rng(seed).standard_normal(image.shape, np.float32)
-    noisy: NDArray[np.float32] = image + np.float32(deviation) * grain
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-
-
-def _pixels(image: object) -> Image:
-    """State what OpenCV returns, which its stubs leave open."""
-    return np.asarray(image, np.uint8)

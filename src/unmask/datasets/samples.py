@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from unmask.clips.tensors import cut_views
 from unmask.clips.windows import clip_windows
-from unmask.datasets.augment import AugmentConfig, degrade, draw, finish
+from unmask.datasets.augment import AugmentConfig, draw
+from unmask.datasets.augmented import augmented_views
 from unmask.datasets.faces import read_folder, read_parquet
 from unmask.datasets.splits import limit_rows, split_rows
 from unmask.errors import ConfigError, DataError
@@ -175,10 +176,7 @@ class DrawnSamples:
         return int(rows[_lap_order(len(rows), self.config.seed, kind, lap)[place]])
 
     def _augmented(self, faces: Sequence[Face], rng: np.random.Generator) -> Views:
-        augmentation = draw(self.config.augment, rng)
-        worn = [replace(face, crop=degrade(face.crop, augmentation)) for face in faces]
-        views = cut_views(worn, self.input_spec, augmentation.jitter)
-        return np.stack([finish(view, augmentation) for view in views])
+        return augmented_views(faces, self.input_spec, draw(self.config.augment, rng))
 
 
 def open_source(config: DataConfig, part: Literal["train", "val"] = "train") -> Source:
