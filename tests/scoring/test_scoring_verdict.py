@@ -189,7 +189,7 @@ def test_scores_come_back_in_order_of_time():
 
 
 def test_a_score_of_an_unknown_person_is_a_broken_invariant():
-    with pytest.raises(AssertionError, match="not in tracks"):
+    with pytest.raises(AssertionError, match="not in subjects"):
         judge([person(0)], scores([0.1], 1), n_frames_sampled=1, thresholds=THRESHOLDS)
 
 

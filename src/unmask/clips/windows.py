@@ -60,7 +60,7 @@ def windows(sights: Sequence[Sight], n_frames: int, *, stride: int = 1) -> list[
     ]
 
 
-def is_mostly_repeats(clip: Sequence[Sight]) -> bool:
+def is_mostly_repeats(clip: Sequence[Face] | Sequence[Frame]) -> bool:
     """Whether less than half of a clip was seen and the rest repeats its last sighting."""
     return 2 * len({sight.t_s for sight in clip}) < len(clip)
 

@@ -298,6 +298,8 @@ class AvCae(Network):
             config.n_frames if seen else 1,
             audio_spec(config) if heard else None,
         )
+        if not seen:
+            self.input_spec = replace(self.input_spec, view="none")
         self.encoder = self.detector = self.video = self.audio = self.fusion = None
         picture = self._frozen_picture() if seen else None
         sound = Sound(config) if heard else None

@@ -9,6 +9,7 @@ scanning share, and the InputSpec travels beside the graph in `checkpoint.json`.
 from __future__ import annotations
 
 import copy
+import warnings
 from pathlib import Path
 
 import torch
@@ -43,15 +44,17 @@ def export_onnx(network: Network, file: Path) -> None:
     if clips.audio is not None:
         inputs["audio"] = clips.audio
     clip_axis = torch.export.Dim("batch", min=1, max=4096)
-    program = torch.onnx.export(
-        _Graph(copy.deepcopy(network).cpu().float()).eval(),
-        tuple(inputs.values()),
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=list(inputs),
-        output_names=["logit", "cam"] if network.has_activation_map else ["logit"],
-        dynamic_shapes={name: {0: clip_axis} for name in inputs},
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"torch\.")  # of its own insides; nothing to do
+        program = torch.onnx.export(
+            _Graph(copy.deepcopy(network).cpu().float()).eval(),
+            tuple(inputs.values()),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=["logit", "cam"] if network.has_activation_map else ["logit"],
+            dynamic_shapes={name: {0: clip_axis} for name in inputs},
+            verbose=False,
+        )
     assert program is not None, "the dynamo exporter always returns a program"
     program.save(file, external_data=False)

@@ -177,6 +177,7 @@ class ResNet3d(Network):
             n_frames=config.n_frames,
             alignment=config.alignment,
             margin=config.margin,
+            region="clip",  # the paper leaves it open; a box that moves would hide how heads move
             mean=config.mean,
             std=config.std,
         )

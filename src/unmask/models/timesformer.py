@@ -108,6 +108,7 @@ class TimeSformer(Network):
             stride=config.stride,
             alignment=config.alignment,
             margin=config.margin,
+            region="clip",  # the paper leaves it open; a box that moves would hide how heads move
             mean=config.mean,
             std=config.std,
         )

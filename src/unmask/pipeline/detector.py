@@ -12,8 +12,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.clips.tensors import cut_view, make_batch
-from unmask.clips.windows import Clip, clip_windows
 from unmask.errors import CheckpointError, UsageError
 from unmask.faces.detect import FaceDetector
 from unmask.models import create, entry, names
@@ -24,8 +22,10 @@ from unmask.models.checkpoint import (
     packaged,
     read_checkpoint,
 )
-from unmask.pipeline.ingest import Ingested, ingest
+from unmask.pipeline.ingest import Ingested, ingest, ingest_scene
+from unmask.pipeline.questions import Question, batch_of, questions
 from unmask.pipeline.runtime import Backend, Device, Runtime, open_runtime
+from unmask.pipeline.sound import Listener
 from unmask.scoring.calibrate import apply
 from unmask.scoring.verdict import judge
 from unmask.types import (
@@ -33,24 +33,22 @@ from unmask.types import (
     Calibration,
     ClipScore,
     Evidence,
-    Face,
     InputSpec,
     ModelInfo,
     Report,
-    Track,
     Verdict,
 )
 
 DEFAULT_FRAMES = 32  # evenly spaced; the field's usual number (protocols: DeepfakeBench, DFDC)
-CLIPS_AT_ONCE = 16
+CLIPS_AT_ONCE, FRAMES_AT_ONCE = 16, 32  # in one batch, whichever is fewer; at least one clip
 SHOWN_FACES = 3  # most and least suspicious ones kept as evidence, each
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Scored:
-    """A clip with its score and where on the face it came from."""
+    """A clip with its score and where in the view it came from."""
 
-    clip: Clip
+    question: Question
     score: ClipScore
     cam: NDArray[np.float32] | None
 
@@ -72,6 +70,7 @@ class Detector:
             runtime=runtime.name,
             trained=meta.trained,
             licence=meta.licence,
+            view=meta.input_spec.view,
         )
         self._runtime = runtime
         self._of_thread = threading.local()
@@ -85,65 +84,92 @@ class Detector:
         started = time.perf_counter()
         seen = self._ingest(Path(path), n_frames)
         scoring = time.perf_counter()
-        scored = [item for track in seen.tracks for item in self._score(track)]
-        model_s = time.perf_counter() - scoring
+        sound = self._listener(Path(path))
+        asked = self._questions(seen, sound)
+        scored = [item for own in asked for item in self._score(own, sound)]
+        heard_s = sound.read_s if sound else 0.0
+        model_s = time.perf_counter() - scoring - heard_s
         verdict = judge(
-            seen.tracks,
+            seen.subjects,
             [item.score for item in scored],
             n_frames_sampled=seen.n_frames_sampled,
             thresholds=self.model.thresholds,
             trained=self.model.trained,
             damaged=seen.lost is not None,
+            unheard=sound is not None and sound.unheard is not None,
+            too_short={q.track_id for own in asked for q in own if q.is_mostly_repeats},
         )
         timing = {
-            "decode": seen.decode_s,
+            "decode": seen.decode_s + heard_s,
             "detect": seen.detect_s,
             "model": model_s,
             "total": time.perf_counter() - started,
         }
-        return self._report(seen, verdict, scored, timing)
+        return self._report(seen, sound, verdict, scored, timing)
 
     def batches(self, path: str | Path, *, n_frames: int = DEFAULT_FRAMES) -> Iterator[Batch]:
         """Model inputs of a file exactly as `scan` makes them, one batch a person and chunk."""
         seen = self._ingest(Path(path), n_frames)
-        for track in seen.tracks:
-            for clips in _chunks(clip_windows(track, self.input_spec)):
-                yield self._batch(clips)
+        sound = self._listener(Path(path))
+        for own in self._questions(seen, sound):
+            for some in self._chunks(own):
+                yield batch_of(some, self.input_spec, sound)
 
     def _ingest(self, path: Path, n_frames: int) -> Ingested:
         if n_frames < 1:
             raise UsageError(f"frames: at least one must be looked at, not {n_frames}")
+        if self.input_spec.view != "face":
+            return ingest_scene(path, self.input_spec, n_frames=n_frames)
         if not hasattr(self._of_thread, "faces"):
             self._of_thread.faces = FaceDetector()
         return ingest(path, self.input_spec, n_frames=n_frames, faces=self._of_thread.faces)
 
-    def _batch(self, clips: Sequence[Clip]) -> Batch:
-        return make_batch([clip.faces for clip in clips], self.input_spec)
+    def _listener(self, path: Path) -> Listener | None:
+        return None if self.input_spec.audio is None else Listener(path, self.input_spec.audio)
 
-    def _score(self, track: Track) -> Iterator[_Scored]:
-        for clips in _chunks(clip_windows(track, self.input_spec)):
-            out = self._runtime(self._batch(clips))
+    def _questions(self, seen: Ingested, sound: Listener | None) -> list[list[Question]]:
+        """Clips of every subject; none at all where a system that only listens can hear nothing."""
+        if self.input_spec.view == "none" and (sound is None or sound.unheard):
+            return []
+        return [questions(subject, self.input_spec, seen.info) for subject in seen.subjects]
+
+    def _score(self, asked: Sequence[Question], sound: Listener | None) -> Iterator[_Scored]:
+        for some in self._chunks(asked):
+            out = self._runtime(batch_of(some, self.input_spec, sound))
             cams = out.aux.get("cam")
-            for i, clip in enumerate(clips):
+            for i, question in enumerate(some):
                 yield _Scored(
-                    clip=clip,
-                    score=self._clip_score(clip, float(out.logit[i])),
+                    question=question,
+                    score=self._clip_score(question, float(out.logit[i])),
                     cam=None if cams is None else cams[i],
                 )
 
-    def _clip_score(self, clip: Clip, logit: float) -> ClipScore:
+    def _chunks(self, asked: Sequence[Question]) -> Iterator[Sequence[Question]]:
+        size = max(1, min(CLIPS_AT_ONCE, FRAMES_AT_ONCE // self.input_spec.n_frames))
+        return (asked[i : i + size] for i in range(0, len(asked), size))
+
+    def _clip_score(self, question: Question, logit: float) -> ClipScore:
         return ClipScore(
-            track_id=clip.track_id,
-            t_s=clip.t_s,
+            track_id=question.track_id,
+            t_s=question.t_s,
             logit=logit,
             p_fake=apply(self.calibration, logit),
-            box_xyxy_px=middle(clip).box_xyxy_px,
+            box_xyxy_px=question.box_xyxy_px,
         )
 
     def _report(
-        self, seen: Ingested, verdict: Verdict, scored: Sequence[_Scored], timing: dict[str, float]
+        self,
+        seen: Ingested,
+        sound: Listener | None,
+        verdict: Verdict,
+        scored: Sequence[_Scored],
+        timing: dict[str, float],
     ) -> Report:
         warnings = [seen.lost] if seen.lost else []
+        if sound is not None and sound.unheard is not None:
+            only = self.input_spec.view == "none"
+            did = "only listens, scored nothing" if only else "also listens, was given silence"
+            warnings.append(f"{sound.unheard.rstrip('.')}; the detector, which {did}")
         return Report(
             input=seen.info,
             verdict=verdict.verdict,
@@ -161,8 +187,10 @@ class Detector:
         )
 
     def _evidence(self, track_id: int, scored: Sequence[_Scored]) -> Iterator[Evidence]:
-        """Most and least suspicious faces of a person, in order of suspicion."""
-        own = [item for item in scored if item.clip.track_id == track_id]
+        """Most and least suspicious views of a person or scene, in order of suspicion."""
+        if self.input_spec.view == "none":
+            return
+        own = [item for item in scored if item.question.track_id == track_id]
         own.sort(key=lambda item: item.score.p_fake, reverse=True)
         shown = own if len(own) <= 2 * SHOWN_FACES else own[:SHOWN_FACES] + own[-SHOWN_FACES:]
         for item in shown:
@@ -170,18 +198,9 @@ class Detector:
                 track_id=track_id,
                 t_s=item.score.t_s,
                 p_fake=item.score.p_fake,
-                view=cut_view(middle(item.clip), self.input_spec),
+                view=item.question.view(self.input_spec),
                 activation=item.cam,
             )
-
-
-def middle(clip: Clip) -> Face:
-    """Face that stands for a clip where only one can be shown."""
-    return clip.faces[len(clip.faces) // 2]
-
-
-def _chunks(clips: Sequence[Clip]) -> Iterator[Sequence[Clip]]:
-    return (clips[i : i + CLIPS_AT_ONCE] for i in range(0, len(clips), CLIPS_AT_ONCE))
 
 
 def load(
@@ -204,16 +223,29 @@ def load(
     folder = packaged(name) or (path if path.exists() and not is_named else None)
     if folder is not None:
         checkpoint = read_checkpoint(folder)
+        _refuse_what_detects_nothing(checkpoint.meta.model)
         if not checkpoint.meta.trained and not allow_untrained:
             raise CheckpointError(f"{folder}: its weights are untrained; see --allow-untrained")
         return Detector(checkpoint, *open_runtime(checkpoint, backend, device))
-    entry(name)  # refuses a name that is not in the table, with the nearest ones
+    _refuse_what_detects_nothing(name)
     if not allow_untrained:
         raise CheckpointError(
             f"{model}: no trained weights of this network are here. Train it (unmask train) and "
             "give the checkpoint folder, or use --allow-untrained to run it on random weights"
         )
     return _untrained(name, backend, device)
+
+
+def _refuse_what_detects_nothing(name: str) -> None:
+    """Refuse a name that is not in the table, with the nearest ones, and autoencoders."""
+    row = entry(name)
+    if not row.detects:
+        others = [other for other in names() if entry(other).system == row.system]
+        detectors = ", ".join(other for other in others if entry(other).detects)
+        raise UsageError(
+            f"{name}: an autoencoder only rebuilds what it is given and detects nothing, so there "
+            f"is nothing to scan with. The detectors of this system: {detectors}"
+        )
 
 
 def _untrained(name: str, backend: Backend, device: Device) -> Detector:
@@ -223,6 +255,7 @@ def _untrained(name: str, backend: Backend, device: Device) -> Detector:
 
     with tempfile.TemporaryDirectory(prefix="unmask-untrained-") as folder:
         save_checkpoint(Path(folder), network, name=name, trained=False)
+        del network  # large ones are built anew from the folder, and two would be in memory
         wants_graph = backend != "torch" and device != "cuda"
         checkpoint = add_graph(Path(folder)) if wants_graph else read_checkpoint(Path(folder))
         return Detector(checkpoint, *open_runtime(checkpoint, backend, device))

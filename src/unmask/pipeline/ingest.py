@@ -1,7 +1,8 @@
-"""File -> face tracks: decode the sampled frames, find faces, follow people.
+"""File -> face tracks, or a scene: decode the sampled frames, find faces, follow people.
 
 One forward pass over the file, a few frames in memory at a time; what is kept are face crops of
-the sampled frames, so memory does not depend on the length of the video.
+the sampled frames, or whole frames at the size a system sees them, so memory does not depend on the
+length of the video.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from unmask.clips.tensors import frame_view
 from unmask.faces.detect import Detection
 from unmask.faces.track import Tracker
-from unmask.types import Frame, Image, InputSpec, Track, VideoInfo
+from unmask.types import Frame, Image, InputSpec, Scene, Track, VideoInfo
 from unmask.video.decode import Reader
 from unmask.video.sample import clips, evenly, every
 
@@ -37,10 +39,16 @@ class Ingested:
     info: VideoInfo
     tracks: tuple[Track, ...]
     n_frames_sampled: int
-    n_frames_with_face: int
+    n_frames_with_face: int | None  # None where no face was looked for
     lost: str | None  # what could not be decoded, in a sentence
     decode_s: float
     detect_s: float
+    scene: Scene | None = None  # in place of people, for systems that look for no face
+
+    @property
+    def subjects(self) -> tuple[Track, ...] | tuple[Scene]:
+        """Who or what can be judged."""
+        return self.tracks if self.scene is None else (self.scene,)
 
 
 def ingest(path: Path, spec: InputSpec, *, n_frames: int, faces: FaceFinder) -> Ingested:
@@ -93,17 +101,42 @@ def ingest_at(
         )
 
 
+def ingest_scene(path: Path, spec: InputSpec, *, n_frames: int) -> Ingested:
+    """Look at all of the picture in the sampled frames, for systems that look for no face.
+
+    Raises:
+        UnreadableMediaError: nothing could be decoded.
+    """
+    started = time.perf_counter()
+    with Reader(path) as reader:
+        times = sample_times(reader.info, spec, n_frames)
+        views = (Frame(t_s=f.t_s, rgb=frame_view(f, spec)) for f in reader.frames(times))
+        scene = Scene(id=1, frames=tuple(views))
+        return Ingested(
+            info=reader.info,
+            tracks=(),
+            n_frames_sampled=len(scene.frames),
+            n_frames_with_face=None,
+            lost=reader.lost,
+            decode_s=time.perf_counter() - started,
+            detect_s=0.0,
+            scene=scene,
+        )
+
+
 def sample_times(info: VideoInfo, spec: InputSpec, n_frames: int) -> Sequence[float]:
     """Times to look at: spread evenly, or for clip systems as clips of frames a stride apart.
 
     Of a video that is hardly longer than its clips, every stride-th frame: clips that overlap would
-    mix their frames into a rhythm that no system has learned.
+    mix their frames into a rhythm that no system has learned. One that is shorter than a clip gives
+    one clip that ends with the last frame, which is repeated as often as frames are missing.
     """
     if spec.n_frames == 1:
         return evenly(info, n_frames)
     n_clips = max(1, n_frames // spec.n_frames)
     roomy = (n_clips + 1) * spec.n_frames * spec.stride
-    if info.fps is not None and info.duration_s * info.fps <= roomy:
+    n_total = 1.0 if info.fps is None else info.duration_s * info.fps
+    if (spec.n_frames - 1) * spec.stride < n_total <= roomy:
         return every(info, spec.stride)
     spread = clips(info, n_clips, spec.n_frames, spec.stride)
     return sorted({t for clip in spread for t in clip})

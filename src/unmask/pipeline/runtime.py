@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from unmask.errors import CheckpointError, MissingExtraError, UsageError
-from unmask.models.checkpoint import Checkpoint
+from unmask.models.checkpoint import METADATA, Checkpoint
 from unmask.openvino_core import openvino_core
 from unmask.types import Batch, Output
 
@@ -51,13 +51,19 @@ class OpenVinoRuntime:
                 f"{graph}: OpenVINO cannot run this graph ({str(error).strip().splitlines()[-1]})"
             ) from error
         self._outputs = [port.get_any_name() for port in self._compiled.outputs]
+        self.input_shapes: dict[str, tuple[int, ...]] = {  # of one clip
+            port.get_any_name(): tuple(axis.get_max_length() for axis in port.partial_shape)[1:]
+            for port in self._compiled.inputs
+        }
         self._requests = threading.local()  # a request holds its buffers: one for each thread
 
     def __call__(self, batch: Batch) -> Output:
-        """Score clips: frames (B, T, 3, H, W) float32 -> logit (B,), aux cam (B, h, w)."""
+        """Score clips: frames (B, T, 3, H, W), audio (B, F, S) -> logit (B,), aux cam (B, h, w)."""
         if not hasattr(self._requests, "own"):
             self._requests.own = self._compiled.create_infer_request()
-        result = self._requests.own.infer({"frames": np.ascontiguousarray(batch.frames)})
+        given = {"frames": batch.frames, "audio": batch.audio}
+        inputs = {name: np.ascontiguousarray(given[name]) for name in self.input_shapes}
+        result = self._requests.own.infer(inputs)
         arrays = {name: np.array(result[name]) for name in self._outputs}
         return Output(logit=arrays.pop("logit"), aux=arrays)
 
@@ -74,7 +80,7 @@ class TorchRuntime:
         self.name = f"torch {device} f32"
 
     def __call__(self, batch: Batch) -> Output:
-        """Score clips: frames (B, T, 3, H, W) float32 -> logit (B,), aux cam (B, h, w)."""
+        """Score clips: frames (B, T, 3, H, W), audio (B, F, S) -> logit (B,), aux cam (B, h, w)."""
         from unmask.models.base import to_tensors
 
         with self._torch.inference_mode():
@@ -96,7 +102,31 @@ def open_runtime(
     wants_torch = backend == "torch" or device == "cuda"
     if wants_torch or checkpoint.graph is None:
         return _torch_runtime(checkpoint, backend, device)
-    return OpenVinoRuntime(checkpoint.graph), checkpoint.meta.sha256[checkpoint.graph.name]
+    runtime = OpenVinoRuntime(checkpoint.graph)
+    _check_fit(runtime, checkpoint)
+    return runtime, checkpoint.meta.sha256[checkpoint.graph.name]
+
+
+def _check_fit(runtime: OpenVinoRuntime, checkpoint: Checkpoint) -> None:
+    """Refuse a graph that does not take what the checkpoint says it takes.
+
+    Found at the first file, this would be blamed on the file.
+    """
+    spec = checkpoint.meta.input_spec
+    wanted: dict[str, tuple[int, ...]] = {"frames": (spec.n_frames, 3, *spec.shape_px)}
+    if spec.audio is not None:
+        wanted["audio"] = spec.audio.shape
+    if runtime.input_shapes != wanted:
+        raise CheckpointError(
+            f"{checkpoint.graph}: takes {_shapes(runtime.input_shapes)}, but {METADATA} says "
+            f"{_shapes(wanted)}; the folder mixes two networks, or one file was edited. Get the "
+            "checkpoint again, or export the graph anew"
+        )
+
+
+def _shapes(inputs: dict[str, tuple[int, ...]]) -> str:
+    """Name inputs with their shapes: "frames 1x3x64x64 and audio 1x500"."""
+    return " and ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in inputs.items())
 
 
 def _torch_runtime(checkpoint: Checkpoint, backend: Backend, device: Device) -> tuple[Runtime, str]:

@@ -76,8 +76,14 @@ class InputDocument(_Strict):
     variable_frame_rate: bool = Field(description="Frames are not evenly spaced in time.")
     codec: str = Field(description="Name of the codec; empty when unknown.")
     n_frames_sampled: int = Field(ge=0, description="Frames that were looked at.")
-    n_frames_with_face: int = Field(ge=0, description="Sampled frames in which a face was found.")
-    n_people: int = Field(ge=0, description="People told apart; the length of `tracks`.")
+    n_frames_with_face: Annotated[int, Field(ge=0)] | None = Field(
+        description="Sampled frames in which a face was found; null when the detector looks for no "
+        "face, but at the whole picture, or only listens."
+    )
+    n_people: Annotated[int, Field(ge=0)] | None = Field(
+        description="People told apart, the length of `tracks`; null when no face was looked for. "
+        "`tracks` then has one entry, the picture or its sound, whose box is the whole frame."
+    )
 
 
 class ScoreDocument(_Strict):
@@ -86,12 +92,13 @@ class ScoreDocument(_Strict):
     t_s: Seconds = Field(description="Time of the frame, or of the middle of the clip.")
     p_fake: Probability = Field(description="Calibrated score of this frame or clip.")
     box_xyxy_px: tuple[float, float, float, float] = Field(
-        description="Face box x0, y0, x1, y1 in pixels of the upright full-resolution frame."
+        description="Face box x0, y0, x1, y1 in pixels of the upright full-resolution frame; all "
+        "of the frame when no face was looked for."
     )
 
 
 class TrackDocument(_Strict):
-    """One person through the file."""
+    """One person through the file, or all of its picture or sound."""
 
     id: int = Field(ge=0, description="Number of the person within this file.")
     p_fake: Probability | None = Field(
@@ -101,9 +108,11 @@ class TrackDocument(_Strict):
     reasons: tuple[Reason, ...] = Field(min_length=1, description="Why; see Reason codes.")
     first_s: Seconds = Field(description="Time of the first sampled frame that shows the person.")
     last_s: Seconds = Field(description="Time of the last sampled frame that shows the person.")
-    face_px: float = Field(ge=0, description="Median shorter side of the face box, pixels.")
-    sharpness: float = Field(
-        ge=0, description="Median variance of the Laplacian of the grey face at 112 px."
+    face_px: Annotated[float, Field(ge=0)] | None = Field(
+        description="Median shorter side of the face box, pixels; null when no face was looked for."
+    )
+    sharpness: Annotated[float, Field(ge=0)] | None = Field(
+        description="Median variance of the Laplacian of the grey face at 112 px; null likewise."
     )
     scores: tuple[ScoreDocument, ...] = Field(description="All scores, in order of time.")
 
@@ -250,7 +259,7 @@ def _input(report: Report) -> InputDocument:
         codec=info.codec,
         n_frames_sampled=report.n_frames_sampled,
         n_frames_with_face=report.n_frames_with_face,
-        n_people=len(report.tracks),
+        n_people=None if report.n_frames_with_face is None else len(report.tracks),
     )
 
 
@@ -262,8 +271,8 @@ def _track(track: TrackScore) -> TrackDocument:
         reasons=track.reasons,
         first_s=round(track.first_s, 3),
         last_s=round(track.last_s, 3),
-        face_px=round(track.face_px, 1),
-        sharpness=round(track.sharpness, 1),
+        face_px=None if track.face_px is None else round(track.face_px, 1),
+        sharpness=None if track.sharpness is None else round(track.sharpness, 1),
         scores=tuple(map(_score, track.scores)),
     )
 

@@ -20,6 +20,7 @@ from unmask.types import (
     Unit,
     VerdictName,
     VideoInfo,
+    View,
 )
 
 HEADLINES: dict[VerdictName, str] = {
@@ -27,14 +28,30 @@ HEADLINES: dict[VerdictName, str] = {
     "real": "No manipulation found",
     "undecided": "Cannot be told",
 }
-MEANINGS: dict[VerdictName, str] = {
-    "fake": "The detector sees traces of manipulation in at least one face.",
-    "real": "The detector sees no traces of manipulation in any face.",
-    "undecided": "The detector gives no answer for this file.",
+# Where a detector looks: at faces, at the whole picture, or nowhere, since it only listens.
+TRACES: dict[View, tuple[str, str]] = {
+    "face": ("sees traces of manipulation in at least one face", "in any face"),
+    "frame": ("sees traces of manipulation in the picture", "in the picture"),
+    "none": ("hears traces of manipulation in the sound", "in the sound"),
 }
 # Reasons that concern the file or the detector, whoever is in the picture.
-OF_FILE = frozenset({"no_face", "damaged_file", "untrained", "uncalibrated"})
+OF_FILE = frozenset({"no_face", "no_sound", "damaged_file", "untrained", "uncalibrated"})
 _JOINERS = "\u200c\u200d"  # printed as nothing, needed by Persian and Indic names and by emoji
+
+
+def meaning(report: Report) -> str:
+    """What the verdict says, without a word of faces where none was looked at."""
+    found, place = TRACES[report.model.view]
+    if report.verdict == "fake":
+        return f"The detector {found}."
+    if report.verdict == "real":
+        return f"The detector {found.split()[0]} no traces of manipulation {place}."
+    return "The detector gives no answer for this file."
+
+
+def subject(track: TrackScore, view: View) -> str:
+    """What was judged: a person by number, or what there is only one of."""
+    return {"face": f"Person {track.id}", "frame": "The whole picture", "none": "The sound"}[view]
 
 
 def readable(text: str | Path) -> str:
@@ -159,6 +176,11 @@ def input_facts(report: Report) -> str:
     if info.kind == "image":
         return f"Image, {', '.join(facts)}"
     seen = f"a face in {report.n_frames_with_face} of {report.n_frames_sampled} sampled frames"
+    if report.n_frames_with_face is None:
+        what = {"face": "", "frame": "frames looked at whole", "none": "moments listened to"}
+        seen = f"{report.n_frames_sampled} {what[report.model.view]}"
+        if report.model.view == "none" and "no_sound" in report.reasons:
+            seen = "nothing to listen to"
     return f"{info.kind.capitalize()}, {', '.join(facts)}; {seen}"
 
 

@@ -2,18 +2,28 @@
 
 Laws, each a test: a face that was not seen, or not seen well enough, is never scored 0 or 0.5 but
 makes the answer `undecided` with a reason; one fake person makes the file fake; a person who cannot
-be judged keeps the file from being called real.
+be judged keeps the file from being called real. A scene, all of the picture, is judged like a
+person of whom no face is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from unmask.scoring.aggregate import mean_probability
-from unmask.types import ClipScore, Thresholds, Track, TrackScore, Verdict, VerdictName
+from unmask.types import (
+    ClipScore,
+    Scene,
+    Thresholds,
+    Track,
+    TrackScore,
+    Verdict,
+    VerdictName,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,59 +47,69 @@ _MIN_SCORES_FOR_SPREAD = 4  # quartiles of fewer scores are interpolation only
 
 
 def judge(
-    tracks: Sequence[Track],
+    subjects: Sequence[Track] | Sequence[Scene],
     clip_scores: Sequence[ClipScore],
     *,
     n_frames_sampled: int,
     thresholds: Thresholds | None,
     trained: bool = True,
     damaged: bool = False,
+    unheard: bool = False,
+    too_short: Collection[int] = (),
     limits: Limits = DEFAULT_LIMITS,
     aggregate: Callable[[Sequence[float]], float] = mean_probability,
 ) -> Verdict:
-    """Answer for one file from its persons and their calibrated scores.
+    """Answer for one file from its persons, or its scene, and their calibrated scores.
 
-    `thresholds` None, or `trained` False: undecided, with p_fake still reported. `damaged` says
-    that parts of the file could not be read: they may hold a fake, so nothing is called real;
-    what was seen to be fake stays fake.
+    Args:
+        subjects: who or what was scored.
+        clip_scores: all scores; each names its subject.
+        n_frames_sampled: how many frames were looked at.
+        thresholds: None: undecided, with p_fake still reported.
+        trained: False likewise.
+        damaged: parts of the file could not be read. They may hold a fake, so nothing is called
+            real; what was seen to be fake stays fake.
+        unheard: the detector listens and there was no sound: undecided.
+        too_short: subjects seen for less than half a clip: undecided.
+        limits: what a face must offer.
+        aggregate: one number of a subject's probabilities.
     """
-    by_track: dict[int, list[ClipScore]] = {track.id: [] for track in tracks}
+    by_subject: dict[int, list[ClipScore]] = {subject.id: [] for subject in subjects}
     for score in clip_scores:
-        assert score.track_id in by_track, f"a score names person {score.track_id}, not in tracks"
-        by_track[score.track_id].append(score)
+        assert score.track_id in by_subject, (
+            f"a score names person {score.track_id}, not in subjects"
+        )
+        by_subject[score.track_id].append(score)
     needed = min(limits.min_faces, max(n_frames_sampled, 1))
-    doubts_of_detector = _doubts_of_detector(thresholds, trained)
+    of_all = {"untrained": not trained, "uncalibrated": thresholds is None, "no_sound": unheard}
 
-    def judged(track: Track) -> TrackScore:
-        scores = tuple(sorted(by_track[track.id], key=lambda score: score.t_s))
+    def judged(subject: Track | Scene) -> TrackScore:
+        scores = tuple(sorted(by_subject[subject.id], key=lambda score: score.t_s))
         p_fake = aggregate([score.p_fake for score in scores]) if scores else None
-        doubts = (*doubts_of_detector, *_doubts_of_person(track, scores, needed, limits))
-        return _track_score(track, scores, p_fake, doubts, thresholds)
+        doubts = of_all | _doubts_of_face(subject, scores, needed, limits)
+        doubts["too_short"] = subject.id in too_short
+        doubts["disagreement"] = _spread(scores) >= limits.max_spread
+        held = tuple(code for code, holds in doubts.items() if holds)
+        return _track_score(subject, scores, p_fake, held, thresholds)
 
-    return _file_verdict(tuple(judged(track) for track in tracks), damaged)
-
-
-def _doubts_of_detector(thresholds: Thresholds | None, trained: bool) -> tuple[str, ...]:
-    """Why no score of this detector can become a verdict."""
-    doubts = {"untrained": not trained, "uncalibrated": thresholds is None}
-    return tuple(code for code, holds in doubts.items() if holds)
+    return _file_verdict(tuple(judged(subject) for subject in subjects), damaged)
 
 
-def _doubts_of_person(
-    track: Track, scores: Sequence[ClipScore], needed: int, limits: Limits
-) -> tuple[str, ...]:
-    """Why this person's score cannot become a verdict."""
-    doubts = {
-        "too_few_faces": len(track.faces) < needed or not scores,
-        "face_too_small": _face_px(track) < limits.min_face_px,
-        "face_too_blurred": _sharpness(track) < limits.min_sharpness,
-        "disagreement": _spread(scores) >= limits.max_spread,
+def _doubts_of_face(
+    subject: Track | Scene, scores: Sequence[ClipScore], needed: int, limits: Limits
+) -> dict[str, bool]:
+    """Why this person's face cannot carry a verdict; of a scene no face is asked."""
+    if isinstance(subject, Scene):
+        return {}
+    return {
+        "too_few_faces": len(subject.faces) < needed or not scores,
+        "face_too_small": _median_quality(subject, "size_px") < limits.min_face_px,
+        "face_too_blurred": _median_quality(subject, "sharpness") < limits.min_sharpness,
     }
-    return tuple(code for code, holds in doubts.items() if holds)
 
 
 def _track_score(
-    track: Track,
+    subject: Track | Scene,
     scores: tuple[ClipScore, ...],
     p_fake: float | None,
     doubts: tuple[str, ...],
@@ -100,16 +120,17 @@ def _track_score(
         reasons = (*doubts, reason) if reason else doubts
     else:
         verdict, reasons = ("undecided", doubts) if doubts else (verdict, (reason,))
+    person = subject if isinstance(subject, Track) else None
     return TrackScore(
-        id=track.id,
+        id=subject.id,
         p_fake=p_fake,
         verdict=verdict,
         reasons=reasons,
-        first_s=track.first_s,
-        last_s=track.last_s,
+        first_s=subject.first_s,
+        last_s=subject.last_s,
         scores=scores,
-        face_px=_face_px(track),
-        sharpness=_sharpness(track),
+        face_px=_median_quality(person, "size_px") if person else None,
+        sharpness=_median_quality(person, "sharpness") if person else None,
     )
 
 
@@ -158,12 +179,8 @@ def _highest(persons: Sequence[TrackScore]) -> float | None:
     return max(scores, default=None)
 
 
-def _face_px(track: Track) -> float:
-    return float(np.median([face.quality.size_px for face in track.faces]))
-
-
-def _sharpness(track: Track) -> float:
-    return float(np.median([face.quality.sharpness for face in track.faces]))
+def _median_quality(track: Track, name: Literal["size_px", "sharpness"]) -> float:
+    return float(np.median([getattr(face.quality, name) for face in track.faces]))
 
 
 def _spread(scores: Sequence[ClipScore]) -> float:

@@ -95,8 +95,10 @@ def _blocks(
                 return
         resampler: av.AudioResampler | None = None
         kind = None
+        later: Fraction | None = None
         for frame in decoded_sound(container, stream):
             if end is not None and frame.pts is not None and frame.pts * stream.time_base > end + 1:
+                later = frame.pts * stream.time_base
                 break
             frame_kind = (frame.format.name, frame.layout.name, frame.sample_rate)
             if resampler is None or kind != frame_kind:
@@ -105,6 +107,8 @@ def _blocks(
                 kind = frame_kind
             yield from _resampled(resampler, frame)
         yield from _resampled(resampler, None)
+        if later is not None:  # what was asked for may be silent, but the file is not without sound
+            yield later, np.zeros(0, np.float32)
 
 
 def _resampled(resampler: av.AudioResampler | None, frame: av.AudioFrame | None) -> Iterator[Block]:

@@ -61,7 +61,7 @@ def timeline(track: TrackScore, info: VideoInfo, thresholds: Thresholds | None) 
         parts.append(_line(plot.x(track.first_s), y, plot.x(track.last_s), y, "mean"))
     parts += [_point(plot.x(s.t_s), plot.y(s.p_fake), s, thresholds) for s in track.scores]
     title = (
-        f"Scores of person {track.id} over time, {len(track.scores)} from "
+        f"Scores of {_who(track)} over time, {len(track.scores)} from "
         f"{words.clock(track.first_s)} to {words.clock(track.last_s)}; all are in the table below"
     )
     return _svg(_WIDTH, plot.bottom + 26, title, parts)
@@ -120,7 +120,8 @@ class _Plot:
         for start_s, end_s in ((0.0, track.first_s), (track.last_s, self.length_s)):
             width = self.x(end_s) - self.x(start_s)
             if width > 0.05 * (self.right - self.left):
-                shade = tag("title", "this person is not in the sampled frames here")
+                missing = "is not in the sampled frames" if track.face_px else "was not looked at"
+                shade = tag("title", f"{_who(track)} {missing} here")
                 yield _rect(
                     self.x(start_s), self.top, width, self.bottom - self.top, "unseen", shade
                 )
@@ -128,6 +129,10 @@ class _Plot:
     def _zone(self, low: float, high: float, name: str) -> Html:
         top, bottom = self.y(high), self.y(low)
         return _rect(self.left, top, self.right - self.left, bottom - top, f"zone {name}")
+
+
+def _who(track: TrackScore) -> str:
+    return "the file" if track.face_px is None else f"person {track.id}"
 
 
 def ticks(length_s: float) -> list[float]:

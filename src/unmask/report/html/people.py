@@ -7,25 +7,31 @@ from collections.abc import Sequence
 from unmask.report import words
 from unmask.report.html import charts, pictures
 from unmask.report.html.markup import Html, badge, escape, fill, join, number, tag
-from unmask.types import ClipScore, Evidence, Image, Report, TrackScore
+from unmask.types import ClipScore, Evidence, Image, Report, TrackScore, View
 
 _MARKS = ": a diamond for fake, a ring for undecided, a dot for real"
+_LOOKS: dict[View, str] = {
+    "face": "look at the face",
+    "frame": "look at the picture",
+    "none": "moment listened to",
+}
 
 
 def people(report: Report) -> Html:
     """Every person, the most suspicious first, then how good the evidence is."""
     if not report.tracks:
         return Html("")
+    faces = report.model.view == "face"
     largest = pictures.shared_range(report.evidence)
     ranked = words.by_suspicion(report.tracks)
     count = "The person" if len(ranked) == 1 else f"The {len(ranked)} people"
+    judged = {"face": f"{count} in", "frame": "All of", "none": "The sound of"}[report.model.view]
     return join(
         [
-            tag("h2", f"{count} in the {_noun(report)}"),
+            tag("h2", f"{judged} the {_noun(report)}"),
             _reading_aid(report, largest > 0),
             *(_person(track, report, largest) for track in ranked),
-            tag("h2", "How good the evidence is"),
-            _quality(ranked),
+            *([tag("h2", "How good the evidence is"), _quality(ranked)] if faces else []),
         ],
         "\n",
     )
@@ -44,7 +50,7 @@ def _person(track: TrackScore, report: Report, largest: float) -> Html:
     moving = bool(track.scores) and report.input.kind != "image"
     return fill(
         "person.html",
-        number=track.id,
+        subject=words.subject(track, report.model.view),
         verdict=track.verdict,
         p_fake=words.probability(track.p_fake),
         summary=_summary(track, report),
@@ -67,7 +73,8 @@ def _summary(track: TrackScore, report: Report) -> str:
     own = [code for code in track.reasons if code not in words.OF_FILE]
     said = [words.sentence(code) for code in own]
     if report.input.kind != "image":
-        said.append(f"Seen from {words.clock(track.first_s)} to {words.clock(track.last_s)}.")
+        how = "Heard" if report.model.view == "none" else "Seen"
+        said.append(f"{how} from {words.clock(track.first_s)} to {words.clock(track.last_s)}.")
         worst = words.most_suspicious([track])
         if worst is not None and report.model.trained:
             height = words.probability(worst.p_fake)
@@ -78,7 +85,8 @@ def _summary(track: TrackScore, report: Report) -> str:
 def _captions(count: int, report: Report) -> list[str]:
     """What distinguishes a person's pictures: the most suspicious half, then the least, 1 last."""
     if report.input.kind == "image" or count < 2:
-        return ["The face as the detector saw it"] * count
+        what = "face" if report.model.view == "face" else "picture"
+        return [f"The {what} as the detector saw it"] * count
     most, least = "Most suspicious", "Least suspicious"
     if not report.model.trained:
         most, least = "Highest score", "Lowest score"
@@ -96,11 +104,12 @@ def _numbered(label: str, n: int, total: int) -> str:
 def _picture(one: Evidence, label: str, report: Report, largest: float) -> Html:
     """A face alone, and beside it under its map where the network gives one."""
     when = "Image" if report.input.kind == "image" else words.clock(one.t_s)
-    whose = f"person {one.track_id}, {when}"
-    pair = [_image(one.view, f"Face of {whose}, as the detector saw it")]
+    is_face = report.model.view == "face"
+    whose = f"the face of person {one.track_id}, {when}" if is_face else f"the picture, {when}"
+    pair = [_image(one.view, f"{whose[:1].upper()}{whose[1:]}, as the detector saw it")]
     if one.activation is not None:
         alt = (
-            f"Map over the face of {whose}: the strongest push towards fake is at the "
+            f"Map over {whose}: the strongest push towards fake is at the "
             f"{pictures.hottest_place(one.activation)}"
         )
         mapped = pictures.overlay(one.view, one.activation, largest)
@@ -117,6 +126,8 @@ def _picture(one: Evidence, label: str, report: Report, largest: float) -> Html:
 
 def _place(one: Evidence, report: Report) -> Html:
     """Where in the frame the pictured face is; nothing when its score is not in the report."""
+    if report.model.view != "face":
+        return Html("")
     for track in report.tracks:
         for score in track.scores:
             if (score.track_id, score.t_s) == (one.track_id, one.t_s):
@@ -127,9 +138,10 @@ def _place(one: Evidence, report: Report) -> Html:
 def _reading_aid(report: Report, mapped: bool) -> Html:
     """How to read the charts and the pictures that follow."""
     marks = "" if report.model.thresholds is None else _MARKS
+    whose = "the person's" if report.model.view == "face" else "the file's"
     chart = (
-        f"Charts show the score over time, one mark for each look at the face{marks}. "
-        "The dashed line is the person's own score."
+        f"Charts show the score over time, one mark for each {_LOOKS[report.model.view]}{marks}. "
+        f"The dashed line is {whose} own score."
     )
     return join(
         [
@@ -147,6 +159,7 @@ def _legend() -> Html:
 
 
 def _scores(track: TrackScore) -> Html:
+    what = "Picture," if track.face_px is None else "Face box,"
     rows = (
         tag("tr", number(words.clock(s.t_s)), number(words.probability(s.p_fake)), _box(s))
         for s in track.scores
@@ -155,7 +168,7 @@ def _scores(track: TrackScore) -> Html:
         "tr",
         tag("th", "Time", class_="number"),
         tag("th", "Score", class_="number"),
-        tag("th", "Face box, px: left, top, right, bottom", class_="number"),
+        tag("th", f"{what} px: left, top, right, bottom", class_="number"),
     )
     table = tag("table", tag("thead", head), tag("tbody", *rows))
     return tag("details", tag("summary", f"All {len(track.scores)} scores as a table"), table)
@@ -176,8 +189,8 @@ def _quality(ranked: Sequence[TrackScore]) -> Html:
             number(words.probability(track.p_fake)),
             number(_range(track)),
             number(len(track.scores)),
-            number(f"{track.face_px:.0f}"),
-            number(f"{track.sharpness:.0f}"),
+            number(_measured(track.face_px)),
+            number(_measured(track.sharpness)),
         )
         for track in ranked
     )
@@ -188,6 +201,10 @@ def _quality(ranked: Sequence[TrackScore]) -> Html:
     )
     table = tag("table", tag("thead", head), tag("tbody", *rows))
     return join([tag("div", table, class_="scroll"), tag("p", note, class_="note")])
+
+
+def _measured(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}"
 
 
 def _range(track: TrackScore) -> str:

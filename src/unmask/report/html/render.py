@@ -15,8 +15,16 @@ from unmask.report import words
 from unmask.report.html import charts
 from unmask.report.html.markup import Html, badge, fill, join, number, resource, tag
 from unmask.report.html.people import people
-from unmask.types import Report, Thresholds
+from unmask.types import Report, Thresholds, View
 
+EXAMINED: dict[View, str] = {
+    "face": "Only faces were examined: not the voice, the background, the editing, the place or "
+    "the claim that goes with the picture.",
+    "frame": "The picture was examined as a whole, without looking for faces: the answer says of "
+    "no person that their face was manipulated or was not.",
+    "none": "Only the sound was examined, and not whose it is: no face, and nothing else that the "
+    "picture shows.",
+}
 Failure = tuple[Path | str, str]  # an input that could not be read, and why
 
 
@@ -90,7 +98,7 @@ def _file(report: Report, anchor: str) -> Html:
         p_fake=words.probability(report.p_fake),
         unit=_unit(report),
         gauge=charts.gauge(report.p_fake, thresholds),
-        meaning=words.MEANINGS[report.verdict],
+        meaning=words.meaning(report),
         why=words.why(report),
         cost=words.threshold_cost(thresholds, report.input.kind),
         warnings=tag("ul", *warnings, class_="warnings") if warnings else "",
@@ -124,8 +132,7 @@ def _limits(report: Report) -> list[str]:
     return [
         said[report.verdict],
         *([chance] if p_fake is not None else []),
-        "Only faces were examined: not the voice, the background, the editing, the place or the "
-        "claim that goes with the picture.",
+        EXAMINED[report.model.view],
         "It does not say who made a manipulation, how, or why. It is one measurement by one "
         "detector; a publication should rest on more than one.",
     ]
