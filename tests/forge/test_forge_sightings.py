@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from unmask.forge.facepath import FacePath
-from unmask.forge.landmarks import DETECTED, MEAN_FACE
-from unmask.forge.selfblend import SelfBlendConfig, draw_plan
+from unmask.forge.landmarks import DETECTED
 from unmask.forge.sightings import follow_main_face
-from unmask.forge.swap import MAX_FACES, Swapper, collect_donor
 from unmask.types import Frame
 
 FPS = 10
@@ -71,48 +69,3 @@ def test_frames_are_detected_a_few_at_a_time():
     oracle = Oracle([[face(30)]] * 100)
     follow_main_face((Frame(t_s=i / FPS, rgb=blank) for i in range(100)), oracle)
     assert oracle.largest_batch <= 8
-
-
-def drawn_face(x_px: float, skin: tuple[int, int, int]) -> np.ndarray:
-    """A flat face of one colour with a gradient, on grey."""
-    rgb = np.full((120, 160, 3), 128, np.uint8)
-    points = MEAN_FACE[:, :2] * 20 + (x_px, 60)
-    rows, columns = np.mgrid[:120, :160]
-    inside = np.hypot((columns - x_px) / 24, (rows - points[:, 1].mean()) / 34) < 1
-    rgb[inside] = skin
-    rgb[inside, 0] += (rows[inside] // 4).astype(np.uint8)
-    return rgb
-
-
-def still_path(x_px: float) -> FacePath:
-    return FacePath(np.array([0.0]), face(x_px).landmarks_px[None], looked_s=(0.0, 0.0))
-
-
-def swapper(skin, n: int = 4) -> Swapper:
-    frames = (Frame(t_s=i / FPS, rgb=drawn_face(60, skin)) for i in range(n))
-    donor = collect_donor(frames, still_path(60))
-    config = SelfBlendConfig(regions=(("face", 1.0),), ratios=(1.0,))
-    return Swapper(donor, draw_plan(np.random.default_rng(0), config), start=0)
-
-
-def test_a_swap_changes_the_face_only_and_matches_its_colour():
-    target = drawn_face(90, (190, 140, 120))
-    fake, mask = swapper((100, 70, 60))(target, still_path(90).at(0.0))
-    np.testing.assert_array_equal(fake[mask == 0], target[mask == 0])
-    core = mask > 0.99
-    assert core.sum() > 300
-    assert (fake[core] != target[core]).any()
-    assert np.abs(fake[core].mean(axis=0) - target[core].mean(axis=0)).max() < 12
-
-
-def test_a_donor_is_bounded_and_plays_to_and_fro():
-    frames = (Frame(t_s=i / FPS, rgb=drawn_face(60, (150, 110, 90))) for i in range(MAX_FACES + 50))
-    donor = collect_donor(frames, still_path(60))
-    assert len(donor.cuts) == MAX_FACES
-    assert donor.at(MAX_FACES - 1) is donor.cuts[-1]
-    assert donor.at(MAX_FACES) is donor.cuts[-2]
-    assert donor.at(2 * MAX_FACES - 2) is donor.cuts[0]
-
-
-def test_a_donor_without_a_sighting_is_none():
-    assert collect_donor(iter(()), still_path(60)) is None

@@ -124,6 +124,16 @@ MEAN_FACE: Points = _mean_face()  # (81, 3)
 DETECTED: Points = np.array(_DETECTED, np.float32)  # (5, 3): where the detector's points lie on it
 
 
+def _mirror() -> tuple[int, ...]:
+    """For every point the index of its mirror image."""
+    mirrored = MEAN_FACE * np.array([-1, 1, 1], np.float32)
+    apart = np.linalg.norm(mirrored[:, None] - MEAN_FACE[None], axis=2)
+    return tuple(apart.argmin(axis=1).tolist())
+
+
+MIRROR = _mirror()
+
+
 def face_similarity(landmarks_px: NDArray[np.floating]) -> NDArray[np.float64]:
     """Best rotation, scale and shift from face units to pixels, as a (2, 3) matrix.
 
@@ -198,7 +208,7 @@ def fitted_points(landmarks_px: NDArray[np.floating]) -> Points:
     if len(landmarks_px) == 5:
         missed = in_face_units(landmarks_px) - _posed(DETECTED, landmarks_px)
         spread = np.linalg.solve(_nearness(DETECTED) + 0.05 * np.eye(5), missed)
-        posed = posed + _nearness(MEAN_FACE) @ spread
+        posed = np.asarray(posed + _nearness(MEAN_FACE) @ spread, np.float32)
     return apply_affine(face_similarity(landmarks_px), posed)
 
 

@@ -1,179 +1,173 @@
 """Puts a donor's face onto a person, frame by frame: the classic face swap, without a network.
 
-The donor's face is cut out once, upright and at one size; for each frame of the target it is warped
-to the target's points, recoloured to the target's skin (Reinhard et al., "Color transfer between
-images", 2001) and blended in with the soft mask of a self-blend. What gives such fakes away is the
-seam, the donor's light and sharpness, and a mouth that does not fit the words.
+After FaceSwap as used in FaceForensics++ (Rossler et al., ICCV 2019): the donor's face is warped to
+the target's points, recoloured to the target's skin and blended in. Here the warp is triangulated
+or smooth (`warp`), the colours are matched (`colour`), and the seam is feathered alone or Poisson
+blended as well; the mask is a self-blend's. What gives such fakes away is the seam, the donor's
+light and sharpness, and a mouth that does not fit the words.
 
-Donors are bounded in memory: at most `MAX_FACES` cuts, played forwards and backwards.
+One plan holds for a whole clip, colours follow the target's light slowly, and the donor's cuts play
+without a jump; so a swap is as steady as its clip, unless `jitter` asks for trembling.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.forge import landmarks as lm
-from unmask.forge.facepath import FacePath, Whereabouts
+from unmask.forge.canvas import Canvas, resampled
+from unmask.forge.colour import Field, Skin, matching, membrane, skin_of
+from unmask.forge.donor import Cut, Playback
+from unmask.forge.facepath import Whereabouts
+from unmask.forge.masks import SEAMS, SeamConfig, draw_seam, seam_params
 from unmask.forge.selfblend import BlendPlan, Mask, blend_mask, occupied
+from unmask.forge.warp import Warp, Window, face_map
 from unmask.types import Frame, Image
 
-MAX_FACES = 250  # cuts of a donor kept: ten seconds at 25 fps, 50 MB
-_CUT_PX = 256
-_CUT_PX_PER_UNIT = 80.0
-_CUT_ORIGIN = (1.6, 1.3)  # the point between the eyes, face units from the top left corner
-_FACE_TO_CUT = np.array(
-    [
-        [_CUT_PX_PER_UNIT, 0.0, _CUT_PX_PER_UNIT * _CUT_ORIGIN[0]],
-        [0.0, _CUT_PX_PER_UNIT, _CUT_PX_PER_UNIT * _CUT_ORIGIN[1]],
-    ]
-)
-_SETTLE = 0.05  # how fast the colour transfer follows the target's light, share per frame
-_LEAST_SPREAD, _MOST_SPREAD = 0.7, 1.4  # how much the transfer may change the contrast
+Blend = Literal["feather", "poisson"]
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Cut:
-    """A donor's face, upright, with its mean-face points in cut pixels."""
-
-    rgb: Image
-    points_px: lm.Points  # (81, 2)
+_SETTLE_S = 0.6  # time in which colours follow the target's light most of the way
+_SEAM_CANVAS = Canvas(side_px=64)  # where the membrane is solved
+_MOST_SHIFT = 45.0  # most that the membrane moves a level: hair at the seam must not dye a cheek
+_SEAM_LEVEL = 0.6  # of the mask: below it lies the seam, above it what the membrane recolours
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Skin:
-    """Mean and spread of a face's colours in Lab."""
+class SwapConfig:
+    """What may be drawn; all of it ours. A pair is (least, most)."""
 
-    mean: NDArray[np.float64]  # (3,)
-    spread: NDArray[np.float64]  # (3,)
+    warps: tuple[Warp, ...] = ("triangulated", "smooth")
+    blends: tuple[Blend, ...] = ("feather", "poisson")
+    seam: SeamConfig = SEAMS
+    colour: tuple[float, float] = (0.8, 1.0)  # share of the way to the target's colours
+    membrane: tuple[float, float] = (0.7, 1.0)  # strength of Poisson blending
+    face_px: tuple[int, ...] = (192, 256, 320)  # resolution of the donor's face, a square's side
+    jitter: float = 0.0  # trembling from frame to frame, standard deviation in face units
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Donor:
-    """A face to be put onto others."""
+class SwapPlan:
+    """Every random choice of one swap."""
 
-    cuts: tuple[_Cut, ...]
-    skin: _Skin
+    warp: Warp
+    blend: Blend
+    seam: BlendPlan
+    colour: float
+    membrane: float
+    face_px: int
+    jitter: float
+    jitter_seed: int
 
-    def at(self, index: int) -> _Cut:
-        """The cut for the `index`-th frame: forwards, backwards, forwards, ... without a jump."""
-        period = max(1, 2 * (len(self.cuts) - 1))
-        place = index % period
-        return self.cuts[min(place, period - place)]
+    def params(self) -> dict[str, Any]:
+        """The choices as plain JSON values."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "seam"}
+        return plain | {"seam": seam_params(self.seam)}
 
 
-def collect_donor(frames: Iterable[Frame], path: FacePath) -> Donor | None:
-    """Cut the first `MAX_FACES` faces along a path out of consecutive frames; None without any."""
-    cuts: list[_Cut] = []
-    skins: list[_Skin] = []
-    for frame in frames:
-        face = path.at(frame.t_s)
-        if face is None:
-            continue
-        cut = _cut(frame.rgb, face.landmarks_px)
-        cuts.append(cut)
-        skins.append(_skin(cut.rgb, cut.points_px))
-        if len(cuts) == MAX_FACES:
-            break
-    if not cuts:
-        return None
-    skin = _Skin(
-        mean=np.mean([skin.mean for skin in skins], axis=0),
-        spread=np.mean([skin.spread for skin in skins], axis=0),
+def draw_swap(rng: np.random.Generator, config: SwapConfig) -> SwapPlan:
+    """Make every random choice of one swap."""
+    return SwapPlan(
+        warp=config.warps[int(rng.integers(len(config.warps)))],
+        blend=config.blends[int(rng.integers(len(config.blends)))],
+        seam=draw_seam(rng, config.seam),
+        colour=rng.uniform(*config.colour),
+        membrane=rng.uniform(*config.membrane),
+        face_px=int(rng.choice(config.face_px)),
+        jitter=config.jitter,
+        jitter_seed=int(rng.integers(2**31)),
     )
-    return Donor(cuts=tuple(cuts), skin=skin)
 
 
-def _cut(rgb: Image, landmarks_px: lm.Points) -> _Cut:
-    shrink = max(1.0, lm.eyes_px(lm.face_similarity(landmarks_px)) / _CUT_PX_PER_UNIT)
-    size = (max(1, round(rgb.shape[1] / shrink)), max(1, round(rgb.shape[0] / shrink)))
-    # Shrunk by area first: warping alone would skip pixels of a large face.
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) if shrink > 1 else rgb
-    placed = (landmarks_px + 0.5) / shrink - 0.5  # pixel centres
-    to_cut = lm.compose(_FACE_TO_CUT, lm.invert_affine(lm.face_similarity(placed)))
-    picture = cv2.warpAffine(small, to_cut, (_CUT_PX, _CUT_PX), borderMode=cv2.BORDER_REFLECT_101)
-    points = lm.apply_affine(_FACE_TO_CUT, lm.posed_mean_face(landmarks_px))
-    return _Cut(rgb=np.asarray(picture, np.uint8), points_px=points)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Place:
+    """Where the target's face is in one frame."""
+
+    landmarks_px: lm.Points
+    points_px: lm.Points  # (81, 2)
+    window: Window  # what the mask touches
 
 
 class Swapper:
     """Swaps the donor's face onto one person of one clip, frames in order of time."""
 
-    def __init__(self, donor: Donor, plan: BlendPlan, *, start: int) -> None:
-        """Of `plan` only the shape of the mask is used; `start` is the first cut shown.
+    def __init__(self, plan: SwapPlan, playback: Playback) -> None:
+        self._plan = plan
+        self._playback = playback
+        self._skin: Skin | None = None
+        self._shift: Field | None = None
+        self._last_s = 0.0
+        self._tremble = np.random.default_rng(plan.jitter_seed)
 
-        Two faces half laid over each other would show four eyes, so the blend is always full.
-        """
-        self._donor = donor
-        self._plan = replace(plan, shift=(0.0, 0.0), scale=1.0, ratio=1.0)
-        self._next = start
-        self._target_skin: _Skin | None = None
-
-    def __call__(self, rgb: Image, face: Whereabouts) -> tuple[Image, Mask]:
+    def __call__(self, frame: Frame, face: Whereabouts) -> tuple[Image, Mask]:
         """Swap one frame."""
-        cut = self._donor.at(self._next)
-        self._next += 1
-        plan = replace(self._plan, ratio=face.presence)
-        mask = blend_mask(face.landmarks_px, plan, (rgb.shape[0], rgb.shape[1]))
+        rgb, landmarks_px = frame.rgb, self._trembling(face.landmarks_px)
+        seam = replace(self._plan.seam, ratio=face.presence)
+        mask = blend_mask(landmarks_px, seam, (rgb.shape[0], rgb.shape[1]))
         window = occupied(mask)
         if window is None:
             return rgb, mask
-        points_px = lm.dense_points(face.landmarks_px)
-        self._follow_light(rgb, points_px)
-        warp = lm.fit_affine(cut.points_px, points_px)
-        rows, columns = window
-        warp[:, 2] -= (columns.start, rows.start)
-        size = (columns.stop - columns.start, rows.stop - rows.start)
-        warped = cv2.warpAffine(
-            self._recoloured(cut.rgb), warp, size, borderMode=cv2.BORDER_REPLICATE
+        place = _Place(
+            landmarks_px=landmarks_px, points_px=lm.fitted_points(landmarks_px), window=window
         )
+        follow = self._follow(frame.t_s)
+        put = self._placed(self._playback.next_for(landmarks_px), rgb, place, follow)
         weight = np.ascontiguousarray(mask[window])
-        fake = rgb.copy()
         target = np.ascontiguousarray(rgb[window])
-        fake[window] = cv2.blendLinear(np.asarray(warped, np.uint8), target, weight, 1 - weight)
+        if self._plan.blend == "poisson":
+            put = self._poisson(put, target, weight, place, follow)
+        fake = rgb.copy()
+        fake[window] = cv2.blendLinear(put, target, weight, 1 - weight)
         return fake, mask
 
-    def _follow_light(self, rgb: Image, points_px: lm.Points) -> None:
-        """Let the colours to match drift slowly, so that they never flicker."""
-        now = _skin(rgb, points_px)
-        if self._target_skin is None:
-            self._target_skin = now
-            return
-        before = self._target_skin
-        self._target_skin = _Skin(
-            mean=before.mean + _SETTLE * (now.mean - before.mean),
-            spread=before.spread + _SETTLE * (now.spread - before.spread),
-        )
+    def _follow(self, t_s: float) -> float:
+        """How far colours go to where they are wanted now; all the way at first."""
+        passed_s, self._last_s = max(t_s - self._last_s, 0.0), t_s
+        return 1.0 if self._skin is None else 1 - float(np.exp(-passed_s / _SETTLE_S))
 
-    def _recoloured(self, rgb: Image) -> Image:
-        """The cut in the target's colours."""
-        assert self._target_skin is not None
-        lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
-        gain = np.clip(
-            self._target_skin.spread / np.maximum(self._donor.skin.spread, 1.0),
-            _LEAST_SPREAD,
-            _MOST_SPREAD,
-        )
-        offset = self._target_skin.mean - gain * self._donor.skin.mean
-        matched = cv2.transform(lab, np.column_stack([np.diag(gain), offset]))
-        return np.asarray(cv2.cvtColor(matched, cv2.COLOR_LAB2RGB), np.uint8)
+    def _trembling(self, landmarks_px: lm.Points) -> lm.Points:
+        if not self._plan.jitter:
+            return landmarks_px
+        unit_px = lm.eyes_px(lm.face_similarity(landmarks_px))
+        moved = landmarks_px + self._tremble.normal(0, self._plan.jitter * unit_px, 2)
+        return np.asarray(moved, np.float32)
+
+    def _placed(self, cut: Cut, rgb: Image, place: _Place, follow: float) -> Image:
+        """The donor's face in the target's colours and at its place: the picture of a window."""
+        seen = skin_of(rgb, place.points_px)
+        self._skin = self._skin.towards(seen, follow) if self._skin else seen
+        skin = self._playback.donor.skin
+        face = matching(cut.rgb, skin, skin.towards(self._skin, self._plan.colour))
+        x, y = face_map(self._plan.warp, place.points_px, cut.points_px, place.window)
+        put = cv2.remap(face, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(put, np.uint8)
+
+    def _poisson(
+        self, put: Image, target: Image, weight: Mask, place: _Place, follow: float
+    ) -> Image:
+        """Recolour what is put in, so that it meets the target along the seam."""
+        rows, columns = place.window
+        corner = np.array([columns.start, rows.start])
+        to_canvas = _SEAM_CANVAS.from_frame(place.landmarks_px)
+        to_canvas[:, 2] += to_canvas[:, :2] @ corner  # from window pixels
+        side = (_SEAM_CANVAS.side_px, _SEAM_CANVAS.side_px)
+        levels = np.asarray(np.rint(255 * weight / max(float(weight.max()), 1e-6)), np.uint8)
+        inside = resampled(levels, to_canvas, side) > 255 * _SEAM_LEVEL
+        apart = resampled(target, to_canvas, side).astype(np.float32)
+        apart -= resampled(put, to_canvas, side)
+        shift = membrane(np.clip(apart, -_MOST_SHIFT, _MOST_SHIFT), inside)
+        self._shift = shift if self._shift is None else self._shift + follow * (shift - self._shift)
+        size = (put.shape[1], put.shape[0])
+        spread = _spread(self._shift * self._plan.membrane, lm.invert_affine(to_canvas), size)
+        return np.asarray(np.clip(np.rint(put + spread), 0, 255), np.uint8)
 
 
-def _skin(rgb: Image, points_px: lm.Points) -> _Skin:
-    """Colours between brows, cheeks and mouth: little hair and no background."""
-    hull = cv2.convexHull(points_px[list(lm.NOSE + lm.EYES + lm.MOUTH)])
-    x0, y0, width, height = cv2.boundingRect(hull)
-    left, top = max(x0, 0), max(y0, 0)
-    window = np.ascontiguousarray(rgb[top : max(y0 + height, 1), left : max(x0 + width, 1)])
-    if not window.size:
-        window = rgb
-    inside = np.zeros(window.shape[:2], np.uint8)
-    cv2.fillConvexPoly(inside, np.rint(hull - (left, top)).astype(np.int32), 1)
-    if not inside.any():
-        inside[:] = 1
-    mean, spread = cv2.meanStdDev(cv2.cvtColor(window, cv2.COLOR_RGB2LAB), mask=inside)
-    return _Skin(mean=np.ravel(mean), spread=np.ravel(spread))
+def _spread(field: Field, matrix: NDArray[np.float64], size: tuple[int, int]) -> Field:
+    warped = cv2.warpAffine(
+        field, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(warped, np.float32)

@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 from unmask.errors import MissingExtraError, OutputError
 from unmask.types import Image
 from unmask.video.colour import from_rgb
-from unmask.video.soundtrack import Soundtrack
+from unmask.video.soundtrack import Recording, Soundtrack
 
 _FINE_CLOCK = Fraction(1, 90_000)  # for frames with times; divides all common frame durations
 _PIXEL_FORMAT = "yuv420p"
@@ -36,7 +36,7 @@ def write_video(
     fps: Fraction,
     *,
     times_s: Sequence[float] | None = None,
-    audio_from: Path | None = None,
+    audio_from: Path | Recording | None = None,
     crf: int = 18,
     codec: str = "libx264",
 ) -> None:
@@ -54,8 +54,8 @@ class VideoWriter:
     """Writes frames one by one; the file is in place once the `with` block has ended well.
 
     The name's ending chooses the format (.mp4, .mov, .mkv). `crf` is x264's quality, lower is
-    better, 18 looks like the source. The sound of `audio_from`, where it has any, is taken over
-    as far as the picture goes and stays beside its picture (see `Soundtrack`).
+    better, 18 looks like the source. The sound of `audio_from`, a file or a recording, is laid
+    under as far as the picture goes and stays beside its picture (see `Soundtrack`).
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class VideoWriter:
         path: Path,
         fps: Fraction,
         *,
-        audio_from: Path | None = None,
+        audio_from: Path | Recording | None = None,
         crf: int = 18,
         codec: str = "libx264",
     ) -> None:
