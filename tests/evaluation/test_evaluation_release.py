@@ -17,7 +17,7 @@ from unmask.evaluation.release import release
 from unmask.models import create
 from unmask.models.weights import load_network, save_checkpoint
 from unmask.pipeline.runtime import OpenVinoRuntime, TorchRuntime
-from unmask.training.run import Recipe
+from unmask.training.recipe import Recipe
 
 TINY = {"size_px": 32, "groups": ((4, 1), (8, 1)), "depth": 1, "heads": 2, "expert_hidden": 4}
 

@@ -17,7 +17,8 @@ from unmask.models.base import to_tensors
 from unmask.models.checkpoint import read_checkpoint
 from unmask.models.weights import load_network
 from unmask.training import recipes
-from unmask.training.run import read_recipe, run_recipe
+from unmask.training.recipe import read_recipe
+from unmask.training.run import run_recipe
 from unmask.training.state import read_state
 from unmask.types import Batch
 

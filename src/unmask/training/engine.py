@@ -88,6 +88,8 @@ def train(
     run = Run(Learner(objective, config), plan, config, folder, keep_best)
     if resume and run.state_path.exists():
         run.restore()
+    else:
+        run.log.cut(0)  # of a run that was killed before it saved anything
     steps = batches_of_steps(loader, train_set, plan, config, run.progress.step)
     with run, closing(steps), Interrupts() as interrupts:
         while True:

@@ -10,9 +10,9 @@ from unmask.errors import DataError, OutputError
 from unmask.models.base import Network
 from unmask.models.init_report import InitReport
 from unmask.models.pretrained import load_pretrained
+from unmask.training.state import STATE
 
 REPORT = "init.json"
-STATE = "state.pt"  # what the engine saves
 
 
 def initialise(network: Network, init: str | Sequence[str], folder: Path) -> list[InitReport]:

@@ -23,6 +23,7 @@ from unmask.errors import CheckpointError, OutputError
 from unmask.training.validation import Scores
 
 FORMAT = 2
+STATE = "state.pt"  # its name in a run folder
 State = dict[str, Any]
 
 
