@@ -193,6 +193,12 @@ class InputSpec:
         """(H, W) of a view."""
         return self.size_px, self.width_px or self.size_px
 
+    @property
+    def clip_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one clip in every input that a network of this spec has."""
+        frames = {"frames": (self.n_frames, 3, *self.shape_px)}
+        return frames if self.audio is None else {**frames, "audio": self.audio.shape}
+
 
 @dataclass(kw_only=True)
 class Batch:

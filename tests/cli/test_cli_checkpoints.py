@@ -33,7 +33,7 @@ def folder(tiny_checkpoint, tmp_path):
 def refused(cli, face_clip, tmp_path):
     def scan_with(model, *options):
         done = cli("scan", face_clip, "--model", model, "--frames", 1, *options)
-        assert (done.code, done.out) == (1, "")
+        assert (done.code, done.out) == (2, "")
         assert not (tmp_path / "opened").exists(), "a pickle was opened"
         assert f"unmask: {model}" in done.said
         return done.said

@@ -53,7 +53,7 @@ def test_what_needs_the_training_extra_says_how_to_get_it(
         ["train", "dtn/small-dfdc"],
     ):
         done = run_in(tmp_path, core / "unmask", *args)
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert "pip install 'unmask[train]'" in done.stderr
         assert "Traceback" not in done.stderr
     assert run_in(tmp_path, core / "unmask", "models").returncode == 0

@@ -180,7 +180,7 @@ def test_a_scan_of_nothing_is_wrong_usage(cli, no_work, tmp_path):
 
 def test_a_network_without_weights_is_refused_with_the_way_out(cli, face_clip):
     done = cli("scan", face_clip, "--model", "mesonet-4")
-    assert done.code == 1
+    assert done.code == 2
     assert "mesonet-4: no trained weights" in done.said
     assert "--allow-untrained" in done.said
 

@@ -1,7 +1,9 @@
 """`unmask`: collects the verbs and turns errors into messages and exit codes.
 
 0: every input was answered (undecided is an answer). 1: some inputs could not be read or the work
-failed. 2: wrong usage. Data goes to stdout, everything else to stderr.
+failed. 2: the request cannot be met, so nothing was begun: wrong usage, a checkpoint that must not
+be used, a missing extra, an output that cannot be written. Data goes to stdout, everything else to
+stderr.
 """
 
 from __future__ import annotations
@@ -14,10 +16,18 @@ from typing import Annotated
 import typer
 
 from unmask import __version__
-from unmask.cli import demo, forge, models, scan, train
-from unmask.errors import OutputError, UnmaskError, UsageError
+from unmask.cli import demo, forge, models, prepare, scan, train
+from unmask.errors import (
+    CheckpointError,
+    MissingExtraError,
+    OutputError,
+    UnmaskError,
+    UsageError,
+)
 
 log = logging.getLogger(__name__)
+
+_NOTHING_BEGUN = (UsageError, OutputError, CheckpointError, MissingExtraError)
 
 app = typer.Typer(
     name="unmask",
@@ -33,6 +43,7 @@ app.command("scan")(scan.scan)
 app.command("demo")(demo.demo)
 app.command("forge")(forge.forge)
 app.command("models")(models.models)
+app.command("prepare")(prepare.prepare)
 app.command("train")(train.train)
 
 
@@ -67,7 +78,7 @@ def run() -> None:
         app(prog_name="unmask")
     except UnmaskError as error:
         print(f"unmask: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, UsageError | OutputError) else 1)
+        sys.exit(2 if isinstance(error, _NOTHING_BEGUN) else 1)
     except Exception as error:  # a traceback helps nobody who did not ask for it
         log.info("unexpected failure", exc_info=True)
         print(

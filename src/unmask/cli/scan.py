@@ -77,7 +77,7 @@ def scan(
     """Say of each file whether a face in it was manipulated.
 
     Exit code 0: every file was answered (undecided is an answer). 1: some files could not be read;
-    the others were answered. 2: wrong usage.
+    the others were answered. 2: wrong usage, or a detector that cannot be used.
     """
     from unmask.pipeline.batch import Failure, find_media, scan_all
     from unmask.pipeline.detector import load

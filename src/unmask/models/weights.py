@@ -93,11 +93,18 @@ def load_network(checkpoint: Checkpoint) -> Network:
     """Rebuild the network of a checkpoint with its weights, in eval mode.
 
     Raises:
-        CheckpointError: weights absent, unreadable, or not those of the network.
+        CheckpointError: weights absent, unreadable, or not those of the network; an input_spec
+            that the network does not take.
     """
     if checkpoint.weights is None:
         raise CheckpointError(f"{checkpoint.folder}: has a graph to scan with but no {WEIGHTS}")
     network = create(checkpoint.meta.model, **checkpoint.meta.config)
+    own, said = network.input_spec.clip_shapes, checkpoint.meta.input_spec.clip_shapes
+    if own != said:  # found at the first file, this would be blamed on the file
+        raise CheckpointError(
+            f"{checkpoint.folder / METADATA}: input_spec says {said}, but a network of this config "
+            f"takes {own}; the file was edited or mixes two networks. Get the checkpoint again"
+        )
     network.input_spec = checkpoint.meta.input_spec
     load_weights(network, checkpoint.weights)
     return network.eval()

@@ -112,21 +112,13 @@ def _check_fit(runtime: OpenVinoRuntime, checkpoint: Checkpoint) -> None:
 
     Found at the first file, this would be blamed on the file.
     """
-    spec = checkpoint.meta.input_spec
-    wanted: dict[str, tuple[int, ...]] = {"frames": (spec.n_frames, 3, *spec.shape_px)}
-    if spec.audio is not None:
-        wanted["audio"] = spec.audio.shape
+    wanted = checkpoint.meta.input_spec.clip_shapes
     if runtime.input_shapes != wanted:
         raise CheckpointError(
-            f"{checkpoint.graph}: takes {_shapes(runtime.input_shapes)}, but {METADATA} says "
-            f"{_shapes(wanted)}; the folder mixes two networks, or one file was edited. Get the "
-            "checkpoint again, or export the graph anew"
+            f"{checkpoint.graph}: takes {runtime.input_shapes}, but input_spec in {METADATA} says "
+            f"{wanted}; the folder mixes two networks, or a file was edited. Get the checkpoint "
+            "again, or export the graph anew"
         )
-
-
-def _shapes(inputs: dict[str, tuple[int, ...]]) -> str:
-    """Name inputs with their shapes: "frames 1x3x64x64 and audio 1x500"."""
-    return " and ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in inputs.items())
 
 
 def _torch_runtime(checkpoint: Checkpoint, backend: Backend, device: Device) -> tuple[Runtime, str]:
