@@ -62,7 +62,7 @@ class Sampling:
 
 
 def sampling(name: str, n_frames: int | None = None) -> Sampling:
-    """Read a preset; `n_frames` says how many frames of a video to look at.
+    """Read a preset; `n_frames` says how many frames of a video to look at, whatever it is called.
 
     Raises:
         UsageError: no such preset, or a number that it cannot have.
@@ -85,8 +85,6 @@ def sampling(name: str, n_frames: int | None = None) -> Sampling:
             raise UsageError(f"--sampling {name} looks at all such frames; leave --frames out")
         return Sampling(name=name, n_frames=None, clip=None, stride=int(first or 1))
     if kind == "evenly":
-        if first and n_frames not in (None, int(first)):
-            raise UsageError(f"--sampling {name} --frames {n_frames}: two numbers for one thing")
         number = n_frames or int(first or EVENLY)
         return Sampling(name=f"evenly{number}", n_frames=number, clip=1, stride=None)
     clip = int(first) + (kind == "next")
