@@ -1,34 +1,255 @@
-"""Finds recipes by name. Imports no torch, so that they can be listed at once."""
+"""Finds recipes by name and resolves them to plain tables. Imports no torch: they list at once.
+
+A file holds a base recipe, rows that differ from it by a few values, and a tiny form in which all
+of them can be tried out in a minute:
+
+    name = "dtn/paper"                      # the base; without a name there are only its rows
+    [about]                                 # of the publication, see `About`
+    [model] [objective] [data] [train] ...  # the recipe itself, see `Recipe` in training/run.py
+    [[row]]                                 # see `Row`
+    [tiny]                                  # what `--set scale=tiny` lays over base and row
+
+Precedence: class default < base < row < tiny form (the file's, then the row's) < `--set`; nothing
+else. Where a recipe begins with the checkpoint of another one, it says `recipe:NAME`: the best
+checkpoint in that recipe's own run folder, of the same scale.
+"""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from unmask.config import suggestion
-from unmask.errors import UsageError
+from unmask.config import Table, build, merge, parse_overrides, read_toml, suggestion
+from unmask.errors import ConfigError, UsageError
+
+RUNS = Path("runs")
+SCALES = ("full", "tiny")
+REFERENCE = "recipe:"
+REFERRING = ("init_from", "init", "teacher")  # keys that may name another recipe's checkpoint
 
 
-def recipe_files() -> dict[str, Path]:
-    """Recipes that come with unmask, by name: the path below `recipes/` without its suffix."""
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What is known of a published run. Nothing here changes what is computed."""
+
+    publication: str
+    where: str = ""  # in the publication
+    data: str = ""  # what the published run learned from, and what --data must hold
+    result: str = ""  # published, with its source
+    cost: str = ""  # time and hardware, published or measured, and by whom
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One value of an axis, and what it means."""
+
+    set: Table = field(default_factory=dict)
+    tiny: Table = field(default_factory=dict)
+    table: str = ""  # replaces that of the row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A recipe that differs from the base by a few values, or many: every way through `axes`.
+
+    With axes, `{axis}` in the name stands for the choices' names.
+    """
+
+    name: str
+    table: str = ""  # of the publication, e.g. "Table 9"
+    row: str = ""  # as it is called there
+    result: str = ""  # published
+    results: dict[str, str] = field(default_factory=dict)  # where axes make several, by name
+    set: Table = field(default_factory=dict)
+    tiny: Table = field(default_factory=dict)
+    axes: dict[str, dict[str, Choice]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A recipe as its file has it."""
+
+    name: str
+    path: Path
+    about: About | None
+    table: str
+    row: str
+    result: str
+    values: Table  # base and row
+    tiny: Table | None  # None = it has no tiny form
+
+    @property
+    def family(self) -> str:
+        """First part of the name."""
+        return self.name.partition("/")[0]
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """Recipes whose checkpoints it begins with."""
+        return tuple(_referred(self.values))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A recipe with its scale, its references and what was set on the command line worked in."""
+
+    path: Path
+    values: Table  # what `Recipe` is built of
+
+
+def run_folder(name: str, scale: str) -> Path:
+    """Where a recipe's run lies unless somebody says otherwise: tiny ones out of the way."""
+    return (RUNS if scale == "full" else RUNS / scale) / name
+
+
+def recipe_files() -> tuple[Path, ...]:
+    """Files of the recipes that come with unmask."""
     package = Path(str(files("unmask")))
     # In a wheel they lie inside the package, in a checkout at its root.
     folders = [package / "recipes", package.parents[1] / "recipes"]
     folder = next((f for f in folders if f.is_dir()), folders[0])
-    found = sorted(folder.rglob("*.toml"))
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+    return tuple(sorted(folder.rglob("*.toml")))
 
 
-def find_recipe(name: str) -> Path:
-    """File of a recipe: a path to a TOML file, or the name of one that comes with unmask.
+def known_recipes() -> dict[str, Entry]:
+    """Recipes that come with unmask, by name.
+
+    Raises:
+        ConfigError: a file is not as it should be, or two recipes have one name.
+    """
+    known: dict[str, Entry] = {}
+    for path in recipe_files():
+        for entry in read_recipes(path):
+            if entry.name in known:
+                raise ConfigError(f"{path}: {entry.name} is a recipe of {known[entry.name].path}")
+            known[entry.name] = entry
+    return known
+
+
+def find_recipe(name: str) -> Entry:
+    """Recipe by name: one that comes with unmask, the base of `FILE.toml`, or `FILE.toml:ROW`.
 
     Raises:
         UsageError: with the nearest name when there is none.
     """
-    if name.endswith(".toml"):
-        return Path(name)
-    known = recipe_files()
-    if name not in known:
-        hint = suggestion(name, list(known))
-        raise UsageError(f"{name}: no recipe of that name; {hint}. A file's name ends in .toml")
-    return known[name]
+    file, suffix, row = name.partition(".toml")
+    if suffix and (not row or row.startswith(":")):
+        path = Path(file + suffix)
+        known = {entry.name: entry for entry in read_recipes(path)}
+        wanted = row[1:] or next(iter(known), "")
+    else:
+        known, wanted = known_recipes(), name
+    if wanted not in known:
+        hint = suggestion(wanted, list(known)) if len(known) < 20 else _nearest(wanted, known)
+        raise UsageError(
+            f"{name}: no recipe of that name; {hint}. `unmask recipes` lists them; a file's name "
+            "ends in .toml"
+        )
+    return known[wanted]
+
+
+def read_recipes(path: Path) -> Iterator[Entry]:
+    """Read the base of a file, if it has a name, and its rows.
+
+    Raises:
+        ConfigError: the file cannot be read, or about, rows or tiny have keys they must not.
+    """
+    values = read_toml(path)
+    about = values.pop("about", None)
+    rows = [build(Row, row, where=f"{path}: [[row]]") for row in values.pop("row", [])]
+    tiny = values.pop("tiny", None)
+    told = None if about is None else build(About, about, where=f"{path}: [about]")
+    common = {"path": path, "about": told}
+    if "name" in values or not rows:
+        result = "" if told is None else told.result
+        name = str(values.get("name", path.stem))
+        yield Entry(name=name, table="", row="", result=result, values=values, tiny=tiny, **common)
+    for row in itertools.chain.from_iterable(map(_every_way, rows)):
+        yield Entry(
+            name=row.name,
+            table=row.table,
+            row=row.row,
+            result=row.result,
+            values=merge(values, {**row.set, "name": row.name}),
+            tiny=None if tiny is None else merge(tiny, row.tiny),
+            **common,
+        )
+
+
+def resolve(name: str, overrides: Iterable[str] = ()) -> Resolved:
+    """Lay the tiny form, if asked for, and `key=value` overrides over a recipe.
+
+    Raises:
+        UsageError: no such recipe, or it has no tiny form. ConfigError: unreadable.
+    """
+    entry = find_recipe(name)
+    over = parse_overrides(overrides)
+    scale = over.get("scale", "full")
+    if scale not in SCALES:
+        raise UsageError(f"--set scale={scale}: a recipe is run at scale {' or '.join(SCALES)}")
+    values = entry.values
+    if scale == "tiny":
+        if entry.tiny is None:
+            raise UsageError(f"{name}: has no [tiny] table, so it cannot be run at scale=tiny")
+        values = merge(values, entry.tiny)
+    values = merge(values, over)
+    values["after"] = list(dict.fromkeys(_referred(values)))
+    return Resolved(path=entry.path, values={**values, **_with_paths(values, scale)})
+
+
+def _every_way(row: Row) -> Iterator[Row]:
+    """Rows without axes, one for every way through them."""
+    if not row.axes:
+        yield row
+        return
+    for names in itertools.product(*row.axes.values()):
+        way = dict(zip(row.axes, names, strict=True))
+        choices = [row.axes[axis][name] for axis, name in way.items()]
+        values, tiny, table = row.set, row.tiny, row.table
+        for choice in choices:
+            values, tiny = merge(values, choice.set), merge(tiny, choice.tiny)
+            table = choice.table or table
+        name = row.name.format(**way)
+        yield Row(
+            name=name,
+            table=table,
+            row=row.row.format(**way),
+            result=row.results.get(name, row.result),
+            set=values,
+            tiny=tiny,
+        )
+
+
+def _referred(values: Mapping[str, Any]) -> Iterator[str]:
+    """Names of recipes whose checkpoints are asked for."""
+    for key in REFERRING:
+        said = values.get(key) or ()
+        for source in (said,) if isinstance(said, str) else said:
+            if isinstance(source, str) and source.startswith(REFERENCE):
+                yield source.removeprefix(REFERENCE)
+
+
+def _with_paths(values: Mapping[str, Any], scale: str) -> Table:
+    """Put the folders of checkpoints in the place of recipes' names."""
+
+    def folder(source: Any) -> Any:
+        if not (isinstance(source, str) and source.startswith(REFERENCE)):
+            return source
+        return (run_folder(source.removeprefix(REFERENCE), scale) / "best").as_posix()
+
+    return {
+        key: [folder(s) for s in said] if isinstance(said, list) else folder(said)
+        for key in REFERRING
+        if (said := values.get(key)) is not None
+    }
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Suggest at most one of many names, and never all of them."""
+    hint = suggestion(name, list(known))
+    return hint if hint.startswith("did you mean") else "none is spelt like it"
