@@ -1,7 +1,12 @@
 """Settings of all training tests."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -13,3 +18,18 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty recordings, each once real and once fake, as noise."""
+    rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("faces")
+    pictures = [rng.integers(0, 255, (64, 64, 3), np.uint8) for _ in range(80)]
+    columns = {
+        "image": [cv2.imencode(".jpg", picture)[1].tobytes() for picture in pictures],
+        "label": pa.array([i % 2 for i in range(80)], pa.int8()),
+        "video": [f"v{i}" for i in range(80)],
+        "original": [f"v{i // 2 * 2}" for i in range(80)],
+    }
+    pq.write_table(pa.table(columns), folder / "train.parquet")
+    return folder

@@ -63,8 +63,9 @@ def refuse_changes(old: dict[str, Any], new: dict[str, Any], folder: Path) -> No
             f"{folder}: the teacher is not the one the run began with; restore it, or begin anew "
             "in another --out"
         )
-    # Where the data lie may change: the digest has just shown that they are the same.
-    free = {f"train.{key}" for key in FREE_ON_RESUME} | {"data.paths"}
+    # Where data and teacher lie may change: the digests have just shown that they are the same.
+    # So may the first weights: the state has taken their place.
+    free = {f"train.{key}" for key in FREE_ON_RESUME} | {"data.paths", "teacher", "init_from"}
     changes = {
         key: values
         for key, values in differences(old["recipe"], new["recipe"]).items()
