@@ -60,6 +60,22 @@ def windows(sights: Sequence[Sight], n_frames: int, *, stride: int = 1) -> list[
     ]
 
 
+def every_window(
+    sights: Sequence[Sight], n_frames: int, *, stride: int = 1
+) -> list[tuple[Sight, ...]]:
+    """Cut clips that begin at each sighting with room for one after it: training starts anywhere.
+
+    Runs too short for a clip give the clips that `windows` gives.
+    """
+    span = (n_frames - 1) * stride + 1
+    runs = _long_enough(_runs(sorted(sights, key=lambda sight: sight.t_s)), span)
+    return [
+        tuple(run[min(i, len(run) - 1)] for i in range(start, start + span, stride))
+        for run in runs
+        for start in range(max(1, len(run) - span + 1))
+    ]
+
+
 def is_mostly_repeats(clip: Sequence[Face] | Sequence[Frame]) -> bool:
     """Whether less than half of a clip was seen and the rest repeats its last sighting."""
     return 2 * len({sight.t_s for sight in clip}) < len(clip)
