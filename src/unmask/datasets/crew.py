@@ -19,8 +19,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from unmask.datasets.extract import Extractor, Kept, Settings, Spent
+from unmask.datasets.journal import ShardEntry
 from unmask.datasets.manifest import Outcome
-from unmask.datasets.shard import Job, ShardEntry, make_shard
+from unmask.datasets.shard import Job, make_shard
 from unmask.datasets.store import Store
 from unmask.errors import DataError, UnmaskError
 

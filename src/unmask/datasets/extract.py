@@ -13,10 +13,10 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from unmask.datasets.borrow import Borrowed
 from unmask.datasets.detectors import DetectorName, open_detector
 from unmask.datasets.manifest import Outcome
 from unmask.datasets.sampling import frame_numbers, sampling
@@ -24,7 +24,6 @@ from unmask.datasets.shelf import Row, Shelf
 from unmask.datasets.sound import encode_flac
 from unmask.errors import UnreadableMediaError
 from unmask.faces.align import cut_face
-from unmask.faces.detect import Detection
 from unmask.faces.track import Tracker
 from unmask.pipeline.ingest import ingest_at
 from unmask.types import Face, Frame, VideoInfo
@@ -45,38 +44,6 @@ class Settings:
     lossless: bool = False  # PNG instead of JPEG
     detector: DetectorName = "mtcnn"
     boxes: Literal["original", "own"] = "original"  # whose faces a fake takes, if its real is known
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Sighting:
-    """Where a person was in one frame of a real video."""
-
-    track: int
-    frame: int  # number
-    detection: Detection
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Borrowed:
-    """The faces of a real, for fakes made from it."""
-
-    video: str
-    size_px: tuple[int, int]
-    fps: Fraction
-    sightings: tuple[Sighting, ...]
-
-    def at(self, frame: int) -> list[Sighting]:
-        """Who is in a frame."""
-        return [sighting for sighting in self.sightings if sighting.frame == frame]
-
-    def times(self, info: VideoInfo) -> list[float]:
-        """When to look at a video that shows the same frames as large; else never."""
-        same = (info.width_px, info.height_px) == self.size_px and info.fps == self.fps
-        if not same or info.variable_frame_rate:
-            return []
-        numbers = sorted({sighting.frame for sighting in self.sightings})
-        middles = (float((number + Fraction(1, 2)) / self.fps) for number in numbers)
-        return [t for t in middles if t < info.duration_s]
 
 
 @dataclass(kw_only=True)
@@ -129,7 +96,9 @@ class Extractor:
         self._sampling = sampling(settings.sampling, settings.n_frames)
         self._detector = open_detector(settings.detector)
 
-    def __call__(self, video: str, path: Path, borrowed: Borrowed | None = None) -> Kept:
+    def __call__(
+        self, video: str, path: Path, *, mask: Path | None = None, borrowed: Borrowed | None = None
+    ) -> Kept:
         """Keep what there is of the file at `path`, whose id is `video`; no bad file stops it.
 
         Reasons do not name the file, which may lie elsewhere tomorrow.
@@ -137,7 +106,7 @@ class Extractor:
         try:
             if not path.exists():
                 return Kept(outcome="missing", reason="there is no such file")
-            return self._keep(video, path, borrowed)
+            return self._keep(video, path, mask, borrowed)
         except UnreadableMediaError as error:
             return Kept(outcome="unreadable", reason=_without(path, str(error)))
         except MemoryError:
@@ -147,7 +116,7 @@ class Extractor:
             told = _without(path, f"{type(error).__name__}: {error}")
             return Kept(outcome="unreadable", reason=f"could not be analysed ({told})")
 
-    def _keep(self, video: str, path: Path, borrowed: Borrowed | None) -> Kept:
+    def _keep(self, video: str, path: Path, mask: Path | None, borrowed: Borrowed | None) -> Kept:
         settings = self.settings
         shelf = Shelf(video, lossless=settings.lossless, whole_frames=settings.whole_frames)
         seen = self._look_where(path, borrowed, shelf) if borrowed else None
@@ -156,12 +125,14 @@ class Extractor:
         frame_at = dict(zip(seen.shown_s, numbers, strict=True))
         people = seen.people[:1] if settings.people == "main" else seen.people
         tracks = tuple(shelf.faces(faces, number, seen.boxes_from) for number, faces in people)
-        for row in (*shelf.frames, *(row for track in tracks for row in track)):
+        faces = [row for track in tracks for row in track]
+        for row in (*shelf.frames, *faces):
             row["frame"] = frame_at[row["t_s"]]
         sound, deaf, spent = _sound(video, path, seen.info)
+        unmasked = None if mask is None else _add_masks(mask, seen, faces, shelf)
         spent.add(seen.spent)
         spent.write_s += shelf.spent_s
-        reasons = (None if tracks else "no face was found", seen.lost, deaf)
+        reasons = (None if tracks else "no face was found", seen.lost, deaf, unmasked)
         return Kept(
             outcome="prepared" if tracks else "no_face",
             reason="; ".join(filter(None, reasons)),
@@ -225,6 +196,24 @@ class Extractor:
                 boxes_from=borrowed.video,
                 spent=Spent(decode_s=time.perf_counter() - started - shelf.spent_s),
             )
+
+
+def _add_masks(path: Path, seen: _Seen, faces: Sequence[Row], shelf: Shelf) -> str | None:
+    """Cut out of the mask's video what was cut out of the video; says why if it cannot be."""
+    by_frame: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in faces:
+        by_frame[row["frame"]].append(row)
+    try:
+        with Reader(path) as reader:
+            sizes = [(i.width_px, i.height_px) for i in (reader.info, seen.info)]
+            if sizes[0] != sizes[1]:
+                return "its mask is of another size"
+            for frame in reader.frames(seen.asked_s):
+                (number,) = frame_numbers(seen.info, seen.asked_s, [frame.t_s])
+                shelf.add_masks(by_frame[number], frame.rgb)
+    except UnreadableMediaError:
+        return "its mask could not be read"
+    return None
 
 
 def _without(path: Path, sentence: str) -> str:

@@ -28,18 +28,11 @@ from unmask import __version__
 from unmask.config import differences
 from unmask.datasets.crew import Done, Told, run_jobs
 from unmask.datasets.extract import Settings, Spent
-from unmask.datasets.manifest import Manifest, Video, write_manifest
+from unmask.datasets.journal import ShardEntry, VideoEntry
+from unmask.datasets.manifest import Manifest, write_manifest
+from unmask.datasets.plan import make_jobs, make_plan
 from unmask.datasets.sampling import sampling
-from unmask.datasets.shard import (
-    Job,
-    ShardEntry,
-    Task,
-    VideoEntry,
-    shard_size,
-    slices,
-    source_token,
-)
-from unmask.datasets.store import FACES, INDEX, JOURNAL, MANIFEST, RECORD, Store, shard_name
+from unmask.datasets.store import FACES, INDEX, MANIFEST, RECORD, Store
 from unmask.errors import DataError, UsageError
 
 FORMAT = "unmask.prepared/1"
@@ -80,15 +73,6 @@ class Result:
     spent: Spent  # by all workers together, in this run
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Shard:
-    """A slice of the manifest, with what the journal says of it."""
-
-    number: int
-    videos: Sequence[Video]
-    entry: ShardEntry | None  # None = it is to be prepared
-
-
 def prepare(
     manifest: Manifest,
     url: str,
@@ -115,7 +99,7 @@ def prepare(
     store, record = Store(url), _record(manifest, settings)
     old = store.read_json(RECORD)
     _refuse_other(store, old, record)
-    waves, changed = _plan(manifest, settings, store)
+    waves, changed = make_plan(manifest, settings, store)
     shards = [shard for wave in waves for shard in wave]
     n_todo = sum(len(shard.videos) for shard in shards if shard.entry is None)
     expect(n_todo)
@@ -130,7 +114,7 @@ def prepare(
             told(done)
 
         for wave in waves:
-            jobs = _jobs(wave, manifest, settings, entries.values())
+            jobs = make_jobs(wave, manifest, settings, entries.values())
             for entry in run_jobs(jobs, url, settings, n_workers=n_workers, told=heard):
                 entries[entry.shard] = entry
         old = _finish(store, manifest, [entries[shard.number] for shard in shards], record)
@@ -187,81 +171,6 @@ def _refuse_other_versions(
             f"{store.url}: was begun with other versions ({', '.join(lines)}); go on with those, "
             "or prepare anew into another --out"
         )
-
-
-def _plan(manifest: Manifest, settings: Settings, store: Store) -> tuple[list[list[_Shard]], int]:
-    """Cut the manifest into shards and see which are done; what is out of date is forgotten.
-
-    The first wave are videos that stand alone, the second fakes that take faces from them. Also
-    counts the videos whose file has changed.
-    """
-    reals = _reals(manifest, settings)
-    size = shard_size(len(manifest))
-    alone = [video for video in manifest.videos if video.id not in reals]
-    borrowers = [video for video in manifest.videos if video.id in reals]
-    tokens = {v.id: source_token(manifest.locate(v.path)) for v in manifest.videos}
-    waves: list[list[_Shard]] = []
-    redone: set[str] = set()
-    n_changed = number = 0
-    for videos in (alone, borrowers):
-        wave = []
-        for part in slices(videos, size):
-            entry = _entry(store, number)
-            stale = [v for v in entry.videos if v.source != tokens[v.id]] if entry else []
-            n_changed += len(stale)
-            if entry and (stale or any(reals.get(v.id) in redone for v in part)):
-                store.remove(shard_name(JOURNAL, number))
-                entry = None
-            if entry is None:
-                redone.update(video.id for video in part)
-            wave.append(_Shard(number=number, videos=part, entry=entry))
-            number += 1
-        waves.append(wave)
-    return waves, n_changed
-
-
-def _reals(manifest: Manifest, settings: Settings) -> dict[str, str]:
-    """Fakes that are to take the faces of a real in the manifest -> that real."""
-    if settings.boxes == "own":
-        return {}
-    labels = {video.id: video.label for video in manifest.videos}
-    return {
-        video.id: video.original
-        for video in manifest.videos
-        if video.label == 1 and video.original is not None and labels.get(video.original) == 0
-    }
-
-
-def _entry(store: Store, shard: int) -> ShardEntry | None:
-    """Read a journal entry; None where the shard is not done or a file of it is not whole."""
-    document = store.read_json(shard_name(JOURNAL, shard))
-    if document is None:
-        return None
-    entry = ShardEntry.of(document)
-    whole = all(store.size(shard_name(k, shard)) == file.size for k, file in entry.files.items())
-    return entry if whole else None
-
-
-def _jobs(
-    wave: Iterable[_Shard], manifest: Manifest, settings: Settings, done: Iterable[ShardEntry]
-) -> list[Job]:
-    reals = _reals(manifest, settings)
-    prepared = {video.id: (entry.shard, video) for entry in done for video in entry.videos}
-    return [
-        Job(
-            shard=shard.number,
-            tasks=tuple(
-                Task(
-                    id=video.id,
-                    url=manifest.locate(video.path),
-                    real=prepared[reals[video.id]] if video.id in reals else None,
-                )
-                for video in shard.videos
-            ),
-        )
-        for shard in wave
-        if shard.entry is None
-    ]
 
 
 def _finish(

@@ -1,8 +1,7 @@
 """A shard: a fixed slice of a manifest, prepared by one worker into one file of each kind.
 
-Which videos form a shard follows from the manifest alone, so any number of workers makes the same
-bytes. Its journal entry, written last, says what became of every video and in which row groups its
-faces, sound and frames lie. Nothing in it depends on when or in which order things were done.
+Which videos form a shard follows from the manifest alone (`plan.py`), so any number of workers
+makes the same bytes. Its journal entry is written last and declares it done.
 """
 
 from __future__ import annotations
@@ -10,18 +9,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
-from fractions import Fraction
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import fsspec
-import numpy as np
-import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from unmask.datasets.extract import Borrowed, Extractor, Kept, Sighting
-from unmask.datasets.manifest import Outcome, Video
+from unmask.datasets.borrow import read_borrowed
+from unmask.datasets.extract import Extractor, Kept
+from unmask.datasets.journal import ShardEntry, Span, VideoEntry
 from unmask.datasets.shelf import Row
 from unmask.datasets.store import (
     AUDIO,
@@ -30,64 +26,10 @@ from unmask.datasets.store import (
     JOURNAL,
     ShardFile,
     Store,
-    Written,
     shard_name,
 )
-from unmask.faces.detect import Detection
 
-LARGEST_SHARD = 16  # videos; a killed run loses one unfinished shard for each worker
-MOST_SHARDS = 256  # in smaller data sets there are so many, so that workers share the work evenly
 GROUP_ROWS = 128  # a longer run of pictures goes on in further row groups
-
-
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """Row groups that hold one run of rows: the faces of a person, frames, or sound."""
-
-    kind: str  # folder
-    track: int  # of faces, from 1; 0 = of no person
-    group: int  # the first one
-    n_groups: int
-    frames: tuple[int, ...] = ()  # numbers, row by row
-    t_s: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class VideoEntry:
-    """What became of one video."""
-
-    id: str
-    source: str  # size and time of the file, by which a change is noticed; "" = there was none
-    outcome: Outcome
-    reason: str
-    width_px: int | None = None
-    height_px: int | None = None
-    fps: str | None = None  # where it is constant
-    boxes_from: str | None = None  # the real whose faces it took
-    spans: tuple[Span, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShardEntry:
-    """The journal entry of a shard."""
-
-    shard: int
-    files: Mapping[str, Written]  # by kind
-    videos: tuple[VideoEntry, ...]
-
-    def document(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> ShardEntry:
-        """Read it from JSON."""
-        videos = tuple(
-            VideoEntry(**(v | {"spans": tuple(_span(s) for s in v["spans"])}))
-            for v in document["videos"]
-        )
-        files = {kind: Written(**file) for kind, file in document["files"].items()}
-        return cls(shard=document["shard"], files=files, videos=videos)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +38,7 @@ class Task:
 
     id: str
     url: str
+    mask_url: str | None = None  # of the video that says what is forged
     real: tuple[int, VideoEntry] | None = None  # whose faces it takes, and their shard
     crashed: str | None = None  # how it ended a worker twice: it is not read again
 
@@ -106,16 +49,6 @@ class Job:
 
     shard: int
     tasks: tuple[Task, ...]
-
-
-def slices(videos: Sequence[Video], size: int) -> Iterator[Sequence[Video]]:
-    """Cut into shards."""
-    return (videos[first : first + size] for first in range(0, len(videos), size))
-
-
-def shard_size(n_videos: int) -> int:
-    """How many videos form a shard."""
-    return max(1, min(LARGEST_SHARD, -(-n_videos // MOST_SHARDS)))
 
 
 def make_shard(
@@ -172,39 +105,14 @@ def local_copy(url: str) -> Iterator[Path]:
 def _kept(task: Task, store: Store, extractor: Extractor) -> Kept:
     if task.crashed is not None:
         return Kept(outcome="unreadable", reason=task.crashed)
-    borrowed = None if task.real is None else _borrowed(store, *task.real)
+    borrowed = None if task.real is None else read_borrowed(store, *task.real)
     try:
-        with local_copy(task.url) as path:
-            return extractor(task.id, path, borrowed)
+        with ExitStack() as stack:
+            path = stack.enter_context(local_copy(task.url))
+            mask = stack.enter_context(local_copy(task.mask_url)) if task.mask_url else None
+            return extractor(task.id, path, mask=mask, borrowed=borrowed)
     except OSError as error:
         return Kept(outcome="unreadable", reason=f"cannot be fetched ({error.strerror or error})")
-
-
-def _borrowed(store: Store, shard: int, real: VideoEntry) -> Borrowed | None:
-    """Read where the people of a prepared real are."""
-    spans = [span for span in real.spans if span.kind == FACES]
-    if not spans or real.fps is None or real.width_px is None or real.height_px is None:
-        return None
-    columns = ["track", "frame", "box", "landmarks", "confidence"]
-    with store.open(shard_name(FACES, shard)) as stream, pq.ParquetFile(stream) as file:
-        groups = [g for span in spans for g in range(span.group, span.group + span.n_groups)]
-        rows = file.read_row_groups(groups, columns=columns).to_pylist()
-    return Borrowed(
-        video=real.id,
-        size_px=(real.width_px, real.height_px),
-        fps=Fraction(real.fps),
-        sightings=tuple(_sighting(row) for row in rows),
-    )
-
-
-def _sighting(row: Row) -> Sighting:
-    x0, y0, x1, y1 = row["box"]
-    detection = Detection(
-        box_xyxy_px=(x0, y0, x1, y1),
-        landmarks_px=np.array(row["landmarks"], np.float32).reshape(5, 2),
-        confidence=row["confidence"],
-    )
-    return Sighting(track=row["track"], frame=row["frame"], detection=detection)
 
 
 def _spans(kept: Kept, files: Mapping[str, ShardFile]) -> Iterator[Span]:
@@ -246,8 +154,3 @@ def _entry(task: Task, token: str, kept: Kept, spans: Iterator[Span]) -> VideoEn
         boxes_from=kept.boxes_from,
         spans=tuple(spans),
     )
-
-
-def _span(document: Mapping[str, Any]) -> Span:
-    lists = {name: tuple(document[name]) for name in ("frames", "t_s")}
-    return Span(**(document | lists))  # type: ignore[arg-type,operator]

@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.errors import DataError
 from unmask.types import Face, FaceQuality, Frame, Image
@@ -34,12 +35,13 @@ class Shelf:
         self.spent_s = 0.0  # on encoding
         self.frames: list[Row] = []  # whole ones, where wanted
         self._video, self._lossless, self._whole_frames = video, lossless, whole_frames
-        self._faces: dict[Face, bytes] = {}
+        self._faces: dict[Face, tuple[bytes, tuple[int, int]]] = {}  # picture, height and width
 
     def put(self, face: Face) -> Face:
         """Keep a face; returns it without its pixels, by which `faces` knows it again."""
         known = replace(face, crop=_NO_PIXELS)
-        self._faces[known] = self._encoded(face.crop)
+        height, width = face.crop.shape[:2]
+        self._faces[known] = self._encoded(face.crop), (height, width)
         return known
 
     def watch(self, frame: Frame) -> None:
@@ -55,9 +57,11 @@ class Shelf:
                 "video": self._video,
                 "track": track,
                 "t_s": face.t_s,
-                "image": self._faces[face],
+                "image": self._faces[face][0],
                 "crop_x": face.crop_origin_px[0],
                 "crop_y": face.crop_origin_px[1],
+                "crop_w": self._faces[face][1][1],
+                "crop_h": self._faces[face][1][0],
                 "box": list(face.box_xyxy_px),
                 "landmarks": face.landmarks_px.reshape(-1).tolist(),
                 "confidence": face.confidence,
@@ -66,6 +70,17 @@ class Shelf:
             }
             for face in faces
         ]
+
+    def add_masks(self, rows: Sequence[Row], frame: Image) -> None:
+        """Give faces of one frame what is forged of them, by the frame of the mask's video."""
+        started = time.perf_counter()
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        for row in rows:
+            x, y = row["crop_x"], row["crop_y"]
+            done, data = cv2.imencode(".png", grey[y : y + row["crop_h"], x : x + row["crop_w"]])
+            assert done
+            row["mask"] = data.tobytes()
+        self.spent_s += time.perf_counter() - started
 
     def _encoded(self, picture: Image) -> bytes:
         started = time.perf_counter()
@@ -90,6 +105,16 @@ def face_of(row: Row) -> Face:
             roll_deg=row["roll_deg"],
         ),
     )
+
+
+def mask_of(row: Row) -> NDArray[np.uint8] | None:
+    """Decode a mask (H, W) of a row's crop; None where it is not known what is forged."""
+    if row["mask"] is None:
+        return None
+    mask = cv2.imdecode(np.frombuffer(row["mask"], np.uint8), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise DataError(f"a prepared mask of {row['video']} is damaged; prepare this data again")
+    return np.asarray(mask, np.uint8)
 
 
 def encode_picture(picture: Image, *, lossless: bool) -> bytes:

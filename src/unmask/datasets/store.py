@@ -42,8 +42,11 @@ SCHEMAS: dict[str, pa.Schema] = {
         [
             *_KEPT,
             ("track", pa.int32()),
+            ("mask", pa.binary()),  # PNG, what is forged in these pixels; null = not known
             ("crop_x", pa.int32()),  # of the crop's first pixel in the frame
             ("crop_y", pa.int32()),
+            ("crop_w", pa.int32()),
+            ("crop_h", pa.int32()),
             ("box", pa.list_(pa.float64(), 4)),  # x0, y0, x1, y1 in the frame
             ("landmarks", pa.list_(pa.float32(), 10)),  # x, y of eyes, nose, mouth corners
             ("confidence", pa.float64()),
