@@ -350,7 +350,7 @@ def test_words_name_corruptions():
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("blurr:3", 'did you mean "blur"'),
+        ("blurx:3", 'did you mean "blur"'),
         ("blur:6", "levels are 0"),
         ("blur:x", "KIND:LEVEL"),
         ("blur:-1", "KIND:LEVEL"),

@@ -73,7 +73,7 @@ def blur(image: Image, sigma_px: float) -> Image:
 
 
 def blur_kernel(image: Image, side_px: int) -> Image:
-    """Gaussian blur by a kernel of odd side, sigma = .3 ((side - 1) / 2 - 1) + .8, as OpenCV's."""
+    """Gaussian blur by OpenCV's own kernel of an odd side; of side 3 it is 1 2 1."""
     return pixels(cv2.GaussianBlur(image, (side_px, side_px), 0))
 
 
