@@ -44,13 +44,17 @@ def load_pretrained(network: Network, source: str) -> InitReport:
             size of network; the network is then as it was.
         UsageError: there is no such file or name.
     """
-    weights = read_weights(source)
+    return fill(network, read_weights(source))
+
+
+def fill(network: Network, weights: Weights) -> InitReport:
+    """Fill a network from tensors by name; otherwise as `load_pretrained`."""
     layout, state = _understood(weights, network)
-    places = _places(layout, state, network, source)
+    places = _places(layout, state, network, weights.source)
     filling = Filling(network)
     for place in places:
         filling.plan(state, place)
-    filling.refuse_another_size(source, layout)
+    filling.refuse_another_size(weights.source, layout)
     report = filling.report(weights, layout, places)
     filling.carry_out()
     return report
