@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from unmask import __version__
-from unmask.cli import demo, forge, models, prepare, scan, train
+from unmask.cli import demo, forge, models, prepare, recipes, scan, train
 from unmask.errors import (
     CheckpointError,
     MissingExtraError,
@@ -44,6 +44,7 @@ app.command("demo")(demo.demo)
 app.command("forge")(forge.forge)
 app.command("models")(models.models)
 app.command("prepare")(prepare.prepare)
+app.command("recipes")(recipes.recipes)
 app.command("train")(train.train)
 
 
