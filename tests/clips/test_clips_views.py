@@ -1,6 +1,7 @@
 """Laws of the one preprocessing: where a view lies, and what its pixels are."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,14 +11,17 @@ from marked_faces import BOX_SHARES, brightest, dots, face_of, noise, noise_face
 from unmask.clips.tensors import (
     Region,
     ViewJitter,
+    clip_regions,
     cut_view,
+    cut_views,
     dlib_landmarks,
+    frame_view,
     make_batch,
     normalise,
     view_region,
 )
 from unmask.errors import UsageError
-from unmask.types import InputSpec
+from unmask.types import Frame, InputSpec
 
 DLIB = InputSpec(size_px=160, alignment="dlib")
 EYES = InputSpec(size_px=160, alignment="eyes")
@@ -119,6 +123,94 @@ def test_dlib_regions_equal_a_brute_force_least_squares_fit():
         expected = ((a - b) / 2 + tx, (a + b) / 2 + ty, math.hypot(a, b))
         np.testing.assert_allclose((region.cx, region.cy, region.side), expected, atol=1e-3)
         assert region.roll_deg == 0.0
+
+
+def moving_head(n=5, noise_px=2.0):
+    """One still frame in which the box of a face is said to wander and to jitter."""
+    frame = noise(400, 500)
+    rng = np.random.default_rng(4)
+    places = [np.array((240 + 6 * k, 200)) + rng.normal(0, noise_px, 2) for k in range(n)]
+    return frame, [face_of(frame, place(BOX_SHARES, centre, 120, 0)) for centre in places]
+
+
+@pytest.mark.parametrize("jitter", [None, ViewJitter(scale=1.2, shift_x=0.1, roll_deg=12.0)])
+@pytest.mark.parametrize("alignment", ["box", "dlib", "eyes"])
+def test_a_box_fixed_in_a_clip_shows_what_stands_still_standing_still(alignment, jitter):
+    _, faces = moving_head()
+    fixed, loose = (
+        cut_views(faces, InputSpec(size_px=96, alignment=alignment, region=region), jitter)
+        for region in ("clip", "frame")
+    )
+    assert all(np.array_equal(view, fixed[0]) for view in fixed)
+    if alignment != "box":  # `face_of` says the box is the whole frame
+        assert np.abs(np.diff(loose.astype(int), axis=0)).mean() > 5
+
+
+def test_the_box_of_a_clip_is_the_median_and_one_bad_face_does_not_move_it():
+    spec = InputSpec(size_px=96, alignment="dlib", margin=0.15, region="clip")
+    frame, faces = moving_head(noise_px=0)
+    (region,) = set(clip_regions(faces, spec))
+    assert (region.cx, region.cy) == pytest.approx((252, 200), abs=1e-3)
+    assert region.side == pytest.approx(120 * 1.3, abs=1e-3)
+    stray = face_of(frame, place(BOX_SHARES, (60, 60), 300, 40))
+    (disturbed,) = set(clip_regions([*faces, stray], spec))
+    assert abs(disturbed.cx - region.cx) <= 6
+    assert disturbed.side == pytest.approx(region.side, abs=1e-3)
+
+
+def test_the_box_of_a_clip_is_cut_from_each_faces_own_crop():
+    """Where the fixed box leaves a crop, that crop's border repeats; elsewhere nothing changes."""
+    frame, faces = moving_head(n=3, noise_px=0)
+    crops = []
+    for face, centre in zip(faces, (240, 246, 252), strict=True):
+        x0, y0 = centre - 80, 120
+        cut = frame[y0 : y0 + 160, x0 : x0 + 160]
+        crops.append(face_of(cut, face.landmarks_px, origin=(x0, y0)))
+    spec = InputSpec(size_px=156, alignment="dlib", margin=0.15, region="clip")
+    whole, cut = cut_views(faces, spec), cut_views(crops, spec)
+    assert whole.shape == cut.shape == (3, 156, 156, 3)
+    np.testing.assert_array_equal(cut[1], whole[1])
+    np.testing.assert_array_equal(cut[0][:, :150], whole[0][:, :150])
+    assert (cut[0][:, -4:] == cut[0][:, -5:-4]).all(), "beyond the crop its last column repeats"
+
+
+def test_one_face_is_cut_alike_alone_and_as_a_clip_of_one():
+    for region in ("frame", "clip"):
+        spec = InputSpec(size_px=64, alignment="eyes", margin=0.2, region=region)
+        face = noise_face()
+        np.testing.assert_array_equal(cut_views([face], spec)[0], cut_view(face, spec))
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (90, 64), (64, 48), (200, 20), (48, 64)])
+def test_whole_frames_are_shrunk_by_area_and_enlarged_by_cubics_axis_by_axis(shape):
+    """Constant rows stay constant, means stay, and a frame of the right size is itself."""
+    spec = InputSpec(size_px=48, width_px=64, view="frame")
+    rgb = noise(*shape)
+    view = frame_view(Frame(t_s=0.0, rgb=rgb), spec)
+    assert view.shape == (48, 64, 3)
+    assert abs(view.mean() - rgb.mean()) < 3
+    if shape == (48, 64):
+        np.testing.assert_array_equal(view, rgb)
+    rows = np.repeat(rgb[:, :1], shape[1], axis=1)
+    assert np.ptp(frame_view(Frame(t_s=0.0, rgb=rows), spec), axis=1).max() == 0
+    again = frame_view(Frame(t_s=0.0, rgb=view), spec)
+    np.testing.assert_array_equal(again, view)
+
+
+def test_what_looks_at_nothing_gets_black_views_of_anything():
+    spec = InputSpec(size_px=8, view="none", n_frames=2)
+    frames = [Frame(t_s=0.0, rgb=noise(9, 9))] * 2
+    for sights in ([noise_face()] * 2, frames):
+        assert make_batch([sights], replace(spec, mean=(0, 0, 0))).frames.any() == 0
+    assert not frame_view(frames[0], spec).any()
+
+
+def test_faces_and_whole_frames_are_not_mistaken_for_one_another():
+    frame = Frame(t_s=0.0, rgb=noise(9, 9))
+    with pytest.raises(UsageError, match="was given whole frames"):
+        cut_views([frame], InputSpec(size_px=8))
+    with pytest.raises(UsageError, match="was given faces"):
+        cut_views([noise_face()], InputSpec(size_px=8, view="frame"))
 
 
 def test_jitter_moves_scales_and_turns_about_the_middle():

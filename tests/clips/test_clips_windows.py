@@ -3,8 +3,8 @@
 import pytest
 from marked_faces import noise_face, noise_track
 
-from unmask.clips.windows import clip_windows
-from unmask.types import InputSpec, Track
+from unmask.clips.windows import clip_windows, is_mostly_repeats, windows
+from unmask.types import Frame, InputSpec, Track
 
 
 def spec(n_frames):
@@ -83,6 +83,19 @@ def test_clips_sampled_apart_come_back_as_they_were_sampled():
     track = track_at(*(start + k / 25 for start in (5, 25, 45) for k in range(4)))
     picked = [indices(track, clip) for clip in clip_windows(track, spec(4))]
     assert picked == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+
+
+def test_frames_of_a_scene_are_cut_into_clips_as_faces_are():
+    track = track_at(0.0, 0.1, 0.2, 0.4, 0.5, 2.0, 2.1, 2.2, 2.3, 2.4)
+    frames = [Frame(t_s=face.t_s, rgb=face.crop) for face in track.faces]
+    times = [[frame.t_s for frame in clip] for clip in windows(frames[::-1], 4)]
+    assert times == [[face.t_s for face in clip.faces] for clip in clip_windows(track, spec(4))]
+
+
+@pytest.mark.parametrize(("n_faces", "n_frames"), [(1, 1), (1, 2), (1, 3), (3, 8), (4, 8), (9, 8)])
+def test_a_clip_is_mostly_repeats_where_less_than_half_was_seen(n_faces, n_frames):
+    for clip in clip_windows(noise_track(n_faces), spec(n_frames)):
+        assert is_mostly_repeats(clip.faces) == (n_faces < n_frames / 2)
 
 
 def test_an_empty_track_has_no_clips():

@@ -21,6 +21,7 @@ BF16_BOUND, BF16_SHARE = 0.02, 0.01  # and a share of the logit itself
 SPECS = {
     "dlib box": InputSpec(size_px=64, alignment="dlib"),
     "turned by the eyes": InputSpec(size_px=80, alignment="eyes", margin=0.2),
+    "one box a clip": InputSpec(size_px=48, n_frames=4, alignment="dlib", region="clip"),
     "clips of 4": InputSpec(size_px=48, n_frames=4, stride=2, alignment="box", margin=0.3),
 }
 

@@ -67,6 +67,17 @@ def test_no_sound_is_none_and_not_silence(tmp_path):
     assert read_audio(media.write_still(tmp_path / "a.png", picture), 16_000) is None
 
 
+def test_sound_that_begins_later_is_silence_before_it_and_not_missing(tmp_path):
+    sound = media.Sound((4.0,), starts_s=3.0, lasts_s=2.0)
+    clip = media.write_clip(tmp_path / "a.mkv", 75, size=(96, 64), sound=sound)
+    early = read_audio(clip, 16_000, 0.2, 0.5)
+    assert early.shape == (8000,)
+    assert not early.any()
+    assert media.click_times(read_audio(clip, 16_000, 3.5, 1.0), 16_000) == pytest.approx(
+        [0.5], abs=0.003
+    )
+
+
 def test_sound_without_a_picture_starts_at_its_own_zero(tmp_path):
     path = media.write_sound(tmp_path / "a.m4a", media.Sound(CLICKS_S))
     assert media.click_times(read_audio(path, 16_000), 16_000) == pytest.approx(CLICKS_S, abs=0.002)

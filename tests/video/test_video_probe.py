@@ -27,6 +27,14 @@ def test_29_97_stays_an_exact_fraction(tmp_path):
     assert not info.variable_frame_rate
 
 
+@pytest.mark.parametrize("starts_s", [0.0, 1.0])
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+def test_sound_that_outlasts_the_picture_does_not_lengthen_it(tmp_path, ending, starts_s):
+    sound = media.Sound(starts_s=starts_s, lasts_s=5.0)
+    clip = media.write_clip(tmp_path / f"a.{ending}", 50, starts_s=starts_s, sound=sound)
+    assert probe(clip).duration_s == pytest.approx(2.0, abs=0.01)
+
+
 @pytest.mark.parametrize("ending", ["mkv", "ts", "flv"])
 def test_the_rate_survives_containers_that_round_time_stamps(tmp_path, ending):
     info = probe(media.write_clip(tmp_path / f"a.{ending}", 40, fps=Fraction(30_000, 1001)))

@@ -8,6 +8,7 @@ packets, without decoding them. One frame is decoded, which proves that the file
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -108,8 +109,18 @@ def _declared_duration(container: InputContainer, stream: VideoStream) -> float 
         return float(stream.duration * stream.time_base)
     if container.duration:
         start = (stream.start_time or 0) * (stream.time_base or 0)
-        return max(0.0, float(Fraction(container.duration, av.time_base) - start))
+        end = Fraction(container.duration, av.time_base)
+        return max(0.0, float(min(end, _tagged_end(stream) or end) - start))
     return None
+
+
+def _tagged_end(stream: VideoStream) -> Fraction | None:
+    """Where Matroska's own tag says the picture ends, before sound that outlasts it."""
+    tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if tag is None:
+        return None
+    hours, minutes, seconds = map(Fraction, tag.groups())
+    return hours * 3600 + minutes * 60 + seconds or None
 
 
 def _measured_duration(scan: _Scan, stream: VideoStream, rate: Fraction | None) -> float:
