@@ -63,10 +63,12 @@ def described(entry: Entry) -> Iterator[str]:
     about = entry.about
     if about is None:
         return
-    place = ": ".join(filter(None, (entry.table or about.where, entry.row)))
+    place = ": ".join(filter(None, (entry.said.table or about.where, entry.said.row)))
     yield about.publication
     yield from filter(None, (place, about.data and f"data: {about.data}"))
-    yield from filter(None, (entry.result and f"published: {entry.result}", about.cost, about.note))
+    yield from filter(
+        None, (entry.said.result and f"published: {entry.said.result}", about.cost, about.note)
+    )
 
 
 def document(entry: Entry) -> dict[str, Any]:
@@ -77,9 +79,9 @@ def document(entry: Entry) -> dict[str, Any]:
         "system": entry.values.get("system"),
         "paper": about.publication if about else None,
         "where": about.where if about else None,
-        "table": entry.table or None,
-        "row": entry.row or None,
-        "published": entry.result or None,
+        "table": entry.said.table or None,
+        "row": entry.said.row or None,
+        "published": entry.said.result or None,
         "data": about.data if about else None,
         "after": list(entry.after),
         "tiny": entry.tiny is not None,
@@ -110,7 +112,7 @@ def listing(entries: Sequence[Entry]) -> Iterator[str]:
 def _cells(entry: Entry) -> tuple[str, ...]:
     tiny = "-" if entry.tiny is None else "yes"
     system = str(entry.values.get("system", "?"))
-    return (entry.name, system, tiny, entry.table or "-", entry.row or "-")
+    return (entry.name, system, tiny, entry.said.table or "-", entry.said.row or "-")
 
 
 def as_toml(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -7,18 +7,22 @@ of them can be tried out in a minute:
     [about]                                 # of the publication, see `About`
     [model] [objective] [data] [train] ...  # the recipe itself, see `Recipe` in training/run.py
     [[row]]                                 # see `Row`
+    [axes.NAME.CHOICE]                      # values that rows go through, see `Choice`
     [tiny]                                  # what `--set scale=tiny` lays over base and row
 
 Precedence: class default < base < row < tiny form (the file's, then the row's) < `--set`; nothing
 else. Where a recipe begins with the checkpoint of another one, it says `recipe:NAME`: the best
-checkpoint in that recipe's own run folder, of the same scale.
+checkpoint in that recipe's own run folder, of the same scale. An empty string takes such a key's
+value in the base away.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial, reduce
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,7 @@ RUNS = Path("runs")
 SCALES = ("full", "tiny")
 REFERENCE = "recipe:"
 REFERRING = ("init_from", "init", "teacher")  # keys that may name another recipe's checkpoint
+_AXIS = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,42 +51,46 @@ class About:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One value of an axis, and what it means."""
+    """One value of an axis."""
 
     set: Table = field(default_factory=dict)
     tiny: Table = field(default_factory=dict)
-    table: str = ""  # replaces that of the row
+    table: str = ""  # of the publication; replaces that of the row
+    row: str = ""  # said after that of the row
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A recipe that differs from the base by a few values, or many: every way through `axes`.
+    """A recipe that differs from the base by a few values.
 
-    With axes, `{axis}` in the name stands for the choices' names.
+    `{axis}` in the name makes it a family, one recipe for every choice of that axis. What the row
+    itself sets is laid over what the choices set.
     """
 
     name: str
     table: str = ""  # of the publication, e.g. "Table 9"
     row: str = ""  # as it is called there
     result: str = ""  # published
-    results: dict[str, str] = field(default_factory=dict)  # where axes make several, by name
+    # Published, of a family: by how names go on after the fixed part, or how that begins.
+    results: dict[str, str] = field(default_factory=dict)
     set: Table = field(default_factory=dict)
     tiny: Table = field(default_factory=dict)
-    axes: dict[str, dict[str, Choice]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """A recipe as its file has it."""
 
-    name: str
     path: Path
     about: About | None
-    table: str
-    row: str
-    result: str
+    said: Row  # of it alone; the base's has only a name
     values: Table  # base and row
     tiny: Table | None  # None = it has no tiny form
+
+    @property
+    def name(self) -> str:
+        """What it is run by."""
+        return self.said.name
 
     @property
     def family(self) -> str:
@@ -91,7 +100,7 @@ class Entry:
     @property
     def after(self) -> tuple[str, ...]:
         """Recipes whose checkpoints it begins with."""
-        return tuple(_referred(self.values))
+        return tuple(dict.fromkeys(_referred(self.values)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,22 +171,27 @@ def read_recipes(path: Path) -> Iterator[Entry]:
     values = read_toml(path)
     about = values.pop("about", None)
     rows = [build(Row, row, where=f"{path}: [[row]]") for row in values.pop("row", [])]
+    axes = {
+        axis: {
+            name: build(Choice, choice, where=f"{path}: [axes]") for name, choice in all_.items()
+        }
+        for axis, all_ in values.pop("axes", {}).items()
+    }
     tiny = values.pop("tiny", None)
     told = None if about is None else build(About, about, where=f"{path}: [about]")
-    common = {"path": path, "about": told}
     if "name" in values or not rows:
-        result = "" if told is None else told.result
         name = str(values.get("name", path.stem))
-        yield Entry(name=name, table="", row="", result=result, values=values, tiny=tiny, **common)
-    for row in itertools.chain.from_iterable(map(_every_way, rows)):
+        base = Row(name=name, result="" if told is None else told.result)
+        yield Entry(path=path, about=told, said=base, values=values, tiny=tiny)
+    for row in itertools.chain.from_iterable(_every_way(row, axes) for row in rows):
+        summary = ": ".join(filter(None, (row.table, row.row)))
+        named = {"name": row.name, "summary": summary}
         yield Entry(
-            name=row.name,
-            table=row.table,
-            row=row.row,
-            result=row.result,
-            values=merge(values, {**row.set, "name": row.name}),
+            path=path,
+            about=told,
+            said=row,
+            values=merge(values, {**row.set, **named}),
             tiny=None if tiny is None else merge(tiny, row.tiny),
-            **common,
         )
 
 
@@ -199,30 +213,54 @@ def resolve(name: str, overrides: Iterable[str] = ()) -> Resolved:
         values = merge(values, entry.tiny)
     values = merge(values, over)
     values["after"] = list(dict.fromkeys(_referred(values)))
-    return Resolved(path=entry.path, values={**values, **_with_paths(values, scale)})
+
+    def folder(source: str) -> str:
+        referred = source.startswith(REFERENCE)
+        run = run_folder(source.removeprefix(REFERENCE), scale)
+        return (run / "best").as_posix() if referred else source
+
+    values |= _references(values, folder)
+    taken_away = {key for key in REFERRING if values.get(key) == ""}
+    kept = {key: value for key, value in values.items() if key not in taken_away}
+    return Resolved(path=entry.path, values=kept)
 
 
-def _every_way(row: Row) -> Iterator[Row]:
-    """Rows without axes, one for every way through them."""
-    if not row.axes:
-        yield row
-        return
-    for names in itertools.product(*row.axes.values()):
-        way = dict(zip(row.axes, names, strict=True))
-        choices = [row.axes[axis][name] for axis, name in way.items()]
-        values, tiny, table = row.set, row.tiny, row.table
-        for choice in choices:
-            values, tiny = merge(values, choice.set), merge(tiny, choice.tiny)
-            table = choice.table or table
+def _every_way(row: Row, axes: Mapping[str, Mapping[str, Choice]]) -> Iterator[Row]:
+    """Make a row of every way through the axes in its name; itself if there are none."""
+    used = [axis for axis in _AXIS.findall(row.name) if axis in axes]
+    for names in itertools.product(*(axes[axis] for axis in used)):
+        way = dict(zip(used, names, strict=True))
+        chosen = [axes[axis][name] for axis, name in way.items()]
+        values = reduce(merge, (*(choice.set for choice in chosen), row.set))
         name = row.name.format(**way)
         yield Row(
             name=name,
-            table=table,
-            row=row.row.format(**way),
-            result=row.results.get(name, row.result),
-            set=values,
-            tiny=tiny,
+            table=next((choice.table for choice in chosen if choice.table), row.table),
+            row=", ".join([row.row.format(**way), *(c.row for c in chosen if c.row)]),
+            result=_published(row, name),
+            set={**values, **_references(values, partial(_worked_in, way))},
+            tiny=reduce(merge, (*(choice.tiny for choice in chosen), row.tiny)),
         )
+
+
+def _published(row: Row, name: str) -> str:
+    """Result of a row of a family: the longest key that the rest of its name begins with."""
+    rest = name[len(row.name.partition("{")[0]) :]
+    keys = [key for key in row.results if rest.startswith(key)]
+    return row.results[max(keys, key=len)] if keys else row.result
+
+
+def _worked_in(way: Mapping[str, str], text: str) -> str:
+    return text.format(**way)
+
+
+def _references(values: Mapping[str, Any], change: Callable[[str], str]) -> Table:
+    """Give the keys that may refer to recipes, with every source in them changed."""
+    return {
+        key: [change(s) for s in said] if isinstance(said, list) else change(said)
+        for key in REFERRING
+        if (said := values.get(key)) is not None
+    }
 
 
 def _referred(values: Mapping[str, Any]) -> Iterator[str]:
@@ -230,23 +268,8 @@ def _referred(values: Mapping[str, Any]) -> Iterator[str]:
     for key in REFERRING:
         said = values.get(key) or ()
         for source in (said,) if isinstance(said, str) else said:
-            if isinstance(source, str) and source.startswith(REFERENCE):
+            if source.startswith(REFERENCE):
                 yield source.removeprefix(REFERENCE)
-
-
-def _with_paths(values: Mapping[str, Any], scale: str) -> Table:
-    """Put the folders of checkpoints in the place of recipes' names."""
-
-    def folder(source: Any) -> Any:
-        if not (isinstance(source, str) and source.startswith(REFERENCE)):
-            return source
-        return (run_folder(source.removeprefix(REFERENCE), scale) / "best").as_posix()
-
-    return {
-        key: [folder(s) for s in said] if isinstance(said, list) else folder(said)
-        for key in REFERRING
-        if (said := values.get(key)) is not None
-    }
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
