@@ -19,6 +19,7 @@ from unmask.datasets.samples import (
     open_samples,
     open_source,
 )
+from unmask.datasets.sources import WholeTracks
 from unmask.errors import ConfigError, DataError
 from unmask.forge.selfblend import SelfBlendConfig
 from unmask.types import Face, FaceQuality, InputSpec, Track
@@ -45,7 +46,7 @@ def config(folder):
     return DataConfig(paths=(folder,), calib_share=0.2)
 
 
-class Tracks:
+class Tracks(WholeTracks):
     """Tracks in memory, as a scan would find them: tilted faces off the crop's corner."""
 
     def __init__(self, n_tracks, n_faces):

@@ -7,6 +7,7 @@ import pytest
 
 from unmask.datasets.loader import ordered
 from unmask.datasets.samples import PlainSamples
+from unmask.datasets.sources import WholeTracks
 from unmask.models.checkpoint import Checkpoint, packaged, read_checkpoint
 from unmask.models.weights import load_network
 from unmask.openvino_core import openvino_core
@@ -27,7 +28,7 @@ SPECS = {
 
 
 @dataclass
-class InMemory:
+class InMemory(WholeTracks):
     """Tracks as the source of samples, one a row."""
 
     tracks: list[Track]

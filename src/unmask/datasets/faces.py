@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from unmask.clips.tensors import dlib_landmarks
+from unmask.datasets.sources import WholeTracks
 from unmask.errors import DataError
 from unmask.faces.quality import sharpness
 from unmask.types import Face, FaceQuality, Image, Track
@@ -36,7 +37,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FaceTable:
+class FaceTable(WholeTracks):
     """Labelled face crops; one row is one face of one video."""
 
     images: pa.ChunkedArray  # encoded bytes
@@ -65,6 +66,10 @@ class FaceTable:
         if rgb is None:
             raise DataError(f"the image of video '{self.videos[row]}' (row {row}) is damaged")
         return np.asarray(rgb, np.uint8)
+
+    def times(self, row: int) -> Sequence[float]:  # noqa: ARG002
+        """Every face was seen once."""
+        return (0.0,)
 
     def track(self, row: int) -> Track:
         """Return one row as a person seen once, at 0 s."""

@@ -53,7 +53,10 @@ def make_labelled_batch(samples: Samples, indices: Sequence[int], epoch: int) ->
     """Make one batch of chosen samples."""
     views, labels = zip(*(samples.get(index, epoch) for index in indices), strict=True)
     frames = normalise(np.stack(views), samples.input_spec)  # (B, T, 3, H, W)
-    return Batch(frames=frames, label=np.array(labels, np.float32))
+    audio = None
+    if samples.input_spec.audio is not None:
+        audio = np.stack([samples.sound(index, epoch) for index in indices])  # (B, F, S)
+    return Batch(frames=frames, audio=audio, label=np.array(labels, np.float32))
 
 
 def _in_order(

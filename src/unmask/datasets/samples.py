@@ -1,85 +1,44 @@
 """Examples to learn from or to measure on: `get(index, epoch)` gives views and a label.
 
-`PlainSamples` are all rows in order, untouched, as a scan would see them. `DrawnSamples` are what
-training sees in one epoch: as many fakes as reals, some of the fakes forged on the spot from reals
-(self-blends), everything augmented. All chance is a function of (seed, epoch, index), so an
-interrupted epoch goes on where it stopped and the number of workers changes nothing.
+`PlainSamples` are all rows in order, untouched, as a scan would see them. `DrawnSamples`
+(datasets/drawn.py) are what training sees in one epoch: as many fakes as reals, some of the fakes
+forged on the spot from reals (self-blends), everything augmented.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from unmask.clips.mel import Sound
 from unmask.clips.tensors import cut_views
-from unmask.clips.windows import clip_windows
-from unmask.datasets.augment import AugmentConfig, draw
-from unmask.datasets.augmented import augmented_views
+from unmask.clips.windows import windows
+from unmask.datasets.dataconfig import DataConfig
+from unmask.datasets.drawn import DrawnSamples, Pick, Views, seeded
 from unmask.datasets.faces import read_folder, read_parquet
-from unmask.datasets.splits import limit_rows, split_rows
-from unmask.errors import ConfigError, DataError
-from unmask.forge.selfblend import BlendPlan, SelfBlendConfig, apply_plan, draw_plan
-from unmask.types import Face, InputSpec, Track
+from unmask.datasets.prepared import open_prepared
+from unmask.datasets.sources import Places, Source, heard, places_of_clips
+from unmask.datasets.splits import limit_rows
+from unmask.errors import DataError
+from unmask.types import InputSpec, View
 
-Views = NDArray[np.uint8]  # (T, H, W, 3), before normalisation
-Split = Literal["train", "calib", "val", "all"]
-Kind = Literal["real", "fake", "forged"]
+__all__ = [
+    "DataConfig",
+    "DrawnSamples",
+    "Pick",
+    "PlainSamples",
+    "Samples",
+    "Source",
+    "Split",
+    "Views",
+    "open_samples",
+    "open_source",
+    "seeded",
+]
 
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """Which faces, and what one epoch of them is."""
-
-    reader: Literal["parquet", "folder"] = "parquet"
-    paths: tuple[Path, ...] = ()  # files, or folders with train* and val*
-    calib_share: float = 0.08  # of the recordings, set aside to choose on
-    forged_share: float = 0.5  # of the fakes drawn: self-blends of reals instead of fakes on disk
-    real_repeat: int = 1  # how often an epoch shows every real as a real
-    limit: int | None = None  # about so many rows, for trying out
-    seed: int = 0
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    self_blend: SelfBlendConfig = field(default_factory=SelfBlendConfig)
-
-    def __post_init__(self) -> None:
-        for name in ("calib_share", "forged_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"data.{name} = {getattr(self, name)}: a share lies in [0, 1]")
-        if self.real_repeat < 1 or (self.limit is not None and self.limit < 1):
-            raise ConfigError("data.real_repeat and data.limit are counts: at least 1")
-
-
-class Source(Protocol):
-    """Labelled tracks, whatever they are read from."""
-
-    @property
-    def labels(self) -> NDArray[np.int8]:
-        """1 = fake, for every row."""
-        ...
-
-    @property
-    def originals(self) -> Sequence[str]:
-        """Id of the real recording that every row comes from."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def take(self, rows: NDArray[np.int64]) -> Source:
-        """Return some of the rows."""
-        ...
-
-    def track(self, row: int) -> Track:
-        """Return the faces of one row."""
-        ...
-
-    def digest(self) -> str:
-        """Return a hash of all that is learned from."""
-        ...
+Split = Literal["train", "calib", "val", "test", "all"]
 
 
 class Samples(Protocol):
@@ -96,90 +55,46 @@ class Samples(Protocol):
         """Return the views of one clip and its label."""
         ...
 
+    def sound(self, index: int, epoch: int) -> Sound:
+        """Return what is heard with the same clip, (F, S); silence where there is no sound."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlainSamples:
-    """Every row once, in order: the middle clip of its track, as a scan sees it."""
+    """Every row in order, untouched: clips spread over its track, as a scan cuts them."""
 
     source: Source
     input_spec: InputSpec
+    clips_per_row: int = 1  # 1: the one in the middle
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.source) * self.clips_per_row
+
+    def row(self, index: int) -> int:
+        """Return the row of the source that an index shows."""
+        return index // self.clips_per_row
 
     def get(self, index: int, epoch: int = 0) -> tuple[Views, float]:  # noqa: ARG002  same each epoch
-        """Return the views of one row and its label."""
-        clips = clip_windows(self.source.track(index), self.input_spec)
-        views = cut_views(clips[len(clips) // 2].faces, self.input_spec)
-        return views, float(self.source.labels[index])
+        """Return the views of one clip and its label."""
+        row, places = self._clip(index)
+        views = cut_views(self.source.sights(row, places), self.input_spec)
+        return views, float(self.source.labels[row])
+
+    def sound(self, index: int, epoch: int = 0) -> Sound:  # noqa: ARG002
+        """Return what is heard with the same clip."""
+        return heard(self.source, *self._clip(index), self.input_spec)
+
+    def _clip(self, index: int) -> tuple[int, Places]:
+        row, nth = divmod(index, self.clips_per_row)
+        stride = self.source.face_stride(row, self.input_spec)
+        clips = places_of_clips(windows, self.source.times(row), self.input_spec, stride)
+        return row, clips[(2 * nth + 1) * len(clips) // (2 * self.clips_per_row)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pick:
-    """What stands at one index of an epoch: a row, and what is made of it."""
-
-    row: int
-    kind: Kind
-    twin: int | None  # a self-blend and the real it is made from share a twin number
-
-
-class DrawnSamples:
-    """One epoch: every real `real_repeat` times and as many fakes, a share of them self-blends.
-
-    Indices below half the length are real, the others fake; the loader shuffles. A forged real and
-    its fake twin share one plan, and the twin's target is what the real shows: else the recolouring
-    of the target would give the label away. Fakes on disk take turns over the epochs.
-    """
-
-    def __init__(self, source: Source, input_spec: InputSpec, config: DataConfig) -> None:
-        self.source, self.input_spec, self.config = source, input_spec, config
-        self._reals = np.flatnonzero(source.labels == 0)
-        self._fakes = np.flatnonzero(source.labels == 1)
-        self._half = len(self._reals) * config.real_repeat
-        self._n_forged = round(self._half * config.forged_share)
-        if not self._half:
-            raise DataError("no real faces to learn from")
-        if self._n_forged < self._half and not len(self._fakes):
-            raise DataError("no fakes to learn from; data.forged_share = 1 makes all of them")
-
-    def __len__(self) -> int:
-        return 2 * self._half
-
-    def pick(self, index: int, epoch: int) -> Pick:
-        """Say what stands at an index of an epoch."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"index {index} of {len(self)} samples")
-        slot = index % self._half
-        if slot == index or slot < self._n_forged:
-            lap, place = divmod(slot, len(self._reals))
-            row = self._turn(self._reals, "real", epoch * self.config.real_repeat + lap, place)
-            kind: Kind = "real" if slot == index else "forged"
-            return Pick(row=row, kind=kind, twin=slot if slot < self._n_forged else None)
-        drawn = epoch * (self._half - self._n_forged) + slot - self._n_forged
-        lap, place = divmod(drawn, len(self._fakes))
-        return Pick(row=self._turn(self._fakes, "fake", lap, place), kind="fake", twin=None)
-
-    def get(self, index: int, epoch: int) -> tuple[Views, float]:
-        """Return augmented views (T, H, W, 3) of one clip and its label."""
-        pick = self.pick(index, epoch)
-        rng = seeded("sample", self.config.seed, epoch, index)
-        clips = clip_windows(self.source.track(pick.row), self.input_spec)
-        faces: Sequence[Face] = clips[int(rng.integers(len(clips)))].faces
-        if pick.twin is not None:
-            dice = seeded("blend", self.config.seed, epoch, pick.twin)
-            plan = draw_plan(dice, self.config.self_blend)
-            faces = [_blended(face, plan, pick.kind) for face in faces]
-        return self._augmented(faces, rng), 0.0 if pick.kind == "real" else 1.0
-
-    def _turn(self, rows: NDArray[np.int64], kind: Kind, lap: int, place: int) -> int:
-        """Return the row at a place of one shuffled lap over rows."""
-        return int(rows[_lap_order(len(rows), self.config.seed, kind, lap)[place]])
-
-    def _augmented(self, faces: Sequence[Face], rng: np.random.Generator) -> Views:
-        return augmented_views(faces, self.input_spec, draw(self.config.augment, rng))
-
-
-def open_source(config: DataConfig, part: Literal["train", "val"] = "train") -> Source:
+def open_source(
+    config: DataConfig, part: Literal["train", "val", "test"] = "train", *, view: View = "face"
+) -> Source:
     """Read the faces a configuration names, at most about `config.limit` rows of them.
 
     Raises:
@@ -187,43 +102,44 @@ def open_source(config: DataConfig, part: Literal["train", "val"] = "train") -> 
     """
     if not config.paths:
         raise DataError("no data was named: give files or folders of faces (data.paths)")
-    table = {"parquet": read_parquet, "folder": read_folder}[config.reader](config.paths, part)
+    source: Source
+    if config.reader == "prepared":
+        urls = [_url(path) for path in config.paths]
+        source = open_prepared(urls, part=part, target=config.target, view=view)
+    elif part == "test":
+        raise DataError(f"a {config.reader} of crops has no test part; prepared data sets have")
+    else:
+        source = {"parquet": read_parquet, "folder": read_folder}[config.reader](config.paths, part)
     if config.limit is None:
-        return table
-    return table.take(limit_rows(table.originals, config.limit))
+        return source
+    return source.take(limit_rows(source.originals, config.limit))
 
 
 def open_samples(config: DataConfig, input_spec: InputSpec, split: Split) -> Samples:
     """Open one side of the data: `train` drawn and augmented, the others plain and in order.
 
-    `train` and `calib` divide the training part by recording; `all` is that part undivided. `val`
-    is the separate part that is only reported on.
+    `train` and `calib` divide the training part by recording, or `calib` is the data's own
+    validation part (`data.choose_on`); `all` is the training part undivided. `val` and `test` are
+    the separate parts that are only reported on.
 
     Raises:
         DataError: nothing there, or not what the reader expects.
     """
-    source = open_source(config, "val" if split == "val" else "train")
-    if split in ("val", "all"):
-        return PlainSamples(source=source, input_spec=input_spec)
-    train, calib = split_rows(source.originals, config.calib_share)
-    if split == "calib":
-        return PlainSamples(source=source.take(calib), input_spec=input_spec)
-    return DrawnSamples(source.take(train), input_spec, config)
+    own = config.choose_on == "val"
+    part: Literal["train", "val", "test"] = "train"
+    if split in ("val", "test") or (own and split == "calib"):
+        part = "test" if split == "test" else "val"
+    source = open_source(config, part, view=input_spec.view).serving(input_spec)
+    if split == "train" and own:
+        return DrawnSamples(source, input_spec, config)
+    if split in ("train", "calib") and not own:
+        train, calib = source.halves(config.calib_share)
+        if split == "train":
+            return DrawnSamples(source.take(train), input_spec, config)
+        source = source.take(calib)
+    return PlainSamples(source=source, input_spec=input_spec, clips_per_row=config.valid_clips)
 
 
-def seeded(purpose: str, *numbers: int) -> np.random.Generator:
-    """Return a generator that is a function of its arguments alone."""
-    return np.random.default_rng((int.from_bytes(purpose.encode()), *numbers))
-
-
-def _blended(face: Face, plan: BlendPlan, kind: Kind) -> Face:
-    """Return a face with its crop made a fake, or the real one that this fake was made from."""
-    if kind == "real" and plan.altered == "source":
-        return face  # the target stays as it is
-    blend = apply_plan(face.crop, face.landmarks_px - face.crop_origin_px, plan)
-    return replace(face, crop=blend.fake if kind == "forged" else blend.real)
-
-
-@lru_cache(maxsize=16)
-def _lap_order(n_rows: int, seed: int, kind: Kind, lap: int) -> NDArray[np.int64]:
-    return seeded(kind, seed, lap).permutation(n_rows)
+def _url(path: Path) -> str:
+    """Undo what a `Path` does to the two slashes of an fsspec URL."""
+    return re.sub(r"^([a-z][a-z0-9+]+):/(?!/)", r"\1://", path.as_posix())

@@ -7,15 +7,17 @@ first and only its frames are read.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.clips.mel import Sound, sound_view
 from unmask.datasets.augmented import Mask
 from unmask.datasets.splits import split_rows
 from unmask.types import AudioSpec, Face, Frame, InputSpec, Track
 
+Target = Literal["any", "picture", "sound"]  # what makes a video a fake
 Sights = Sequence[Face] | Sequence[Frame]
 Places = tuple[int, ...]  # of a clip's frames among the sightings of a row
 Rows = NDArray[np.int64]
@@ -60,7 +62,7 @@ class Source(Protocol):
         """When the sightings of a row were made, in order, seconds."""
         ...
 
-    def face_stride(self, spec: InputSpec) -> int:
+    def face_stride(self, row: int, spec: InputSpec) -> int:
         """How many sightings lie from one frame of a system's clip to the next."""
         ...
 
@@ -108,7 +110,7 @@ class WholeTracks:
         """When the faces of a row were seen."""
         return [face.t_s for face in self.track(row).faces]
 
-    def face_stride(self, spec: InputSpec) -> int:  # noqa: ARG002  whatever there is, is a clip
+    def face_stride(self, row: int, spec: InputSpec) -> int:  # noqa: ARG002
         """Faces in a row follow one another."""
         return 1
 
@@ -126,9 +128,19 @@ class WholeTracks:
         return None
 
 
-def clip_places(cut: Cut, times_s: Sequence[float], spec: InputSpec, stride: int) -> list[Places]:
+def places_of_clips(
+    cut: Cut, times_s: Sequence[float], spec: InputSpec, stride: int
+) -> list[Places]:
     """Say which sightings form clips, as a scan cuts them (`windows`) or from any start on."""
     sketch = [Frame(t_s=t_s, rgb=_NO_PIXELS) for t_s in times_s]
     number = {id(frame): place for place, frame in enumerate(sketch)}
     clips = cut(sketch, spec.n_frames, stride=stride)
     return [tuple(number[id(frame)] for frame in clip) for clip in clips]
+
+
+def heard(source: Source, row: int, places: Places, spec: InputSpec) -> Sound:
+    """Make the sound of a clip, from its first frame on, as a scan does."""
+    assert spec.audio is not None, "only systems that listen are given sound"
+    start_s = source.times(row)[places[0]]
+    samples = source.sound(row, start_s, spec.audio)
+    return sound_view(np.zeros(0, np.float32) if samples is None else samples, spec.audio)

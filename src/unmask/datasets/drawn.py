@@ -1,0 +1,175 @@
+"""What training sees in one epoch: which rows, forged how, augmented how.
+
+All chance is a function of (seed, epoch, index), so an interrupted epoch goes on where it stopped
+and the number of workers changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.clips.mel import Sound
+from unmask.clips.windows import every_window
+from unmask.datasets.augment import draw
+from unmask.datasets.augmented import Mask, augmented_masks, augmented_views
+from unmask.datasets.dataconfig import DataConfig
+from unmask.datasets.sources import Places, Sights, Source, heard, places_of_clips
+from unmask.errors import DataError
+from unmask.forge.selfblend import BlendPlan, apply_plan, draw_plan
+from unmask.types import Face, InputSpec
+
+Views = NDArray[np.uint8]  # (T, H, W, 3), before normalisation
+Kind = Literal["real", "fake", "forged"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pick:
+    """What stands at one index of an epoch: a row, and what is made of it."""
+
+    row: int
+    kind: Kind
+    twin: int | None  # a self-blend and the real it is made from share a twin number
+
+
+class DrawnSamples:
+    """One epoch of training: reals first, then fakes; the loader shuffles.
+
+    Balanced: every real `real_repeat` times and as many fakes, a share of them self-blends. A
+    forged real and its fake twin share one plan, and the twin's target is what the real shows: else
+    the recolouring of the target would give the label away. Fakes on disk take turns over the
+    epochs. Not balanced: every real `real_repeat` times and every fake once.
+
+    A clip may begin anywhere in its track.
+    """
+
+    def __init__(self, source: Source, input_spec: InputSpec, config: DataConfig) -> None:
+        self.source, self.input_spec, self.config = source, input_spec, config
+        self._reals = np.flatnonzero(source.labels == 0)
+        self._turns = _turns(source, config)
+        self._n_real = len(self._reals) * config.real_repeat
+        n_on_disk = int((source.labels == 1).sum())
+        self._n_fake = n_on_disk if config.draw == "all" else self._n_real
+        self._n_forged = round(self._n_fake * config.forged_share)
+        if not self._n_real:
+            raise DataError("no real faces to learn from")
+        if self._n_forged < self._n_real and not n_on_disk:
+            raise DataError("no fakes to learn from; data.forged_share = 1 makes all of them")
+
+    def __len__(self) -> int:
+        return self._n_real + self._n_fake
+
+    def pick(self, index: int, epoch: int) -> Pick:
+        """Say what stands at an index of an epoch."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"index {index} of {len(self)} samples")
+        is_real = index < self._n_real
+        slot = index if is_real else index - self._n_real
+        if is_real or slot < self._n_forged:
+            lap, place = divmod(slot, len(self._reals))
+            lap += epoch * self.config.real_repeat
+            row = self._turn(self._reals, "real", lap, place)
+            kind: Kind = "real" if is_real else "forged"
+            return Pick(row=row, kind=kind, twin=slot if slot < self._n_forged else None)
+        drawn = epoch * (self._n_fake - self._n_forged) + slot - self._n_forged
+        nth, group = divmod(drawn, len(self._turns))
+        lap, place = divmod(nth, len(self._turns[group]))
+        return Pick(row=self._turn(self._turns[group], "fake", lap, place), kind="fake", twin=None)
+
+    def get(self, index: int, epoch: int) -> tuple[Views, float]:
+        """Return augmented views (T, H, W, 3) of one clip and its label."""
+        pick, places, rng = self._clip(index, epoch)
+        sights = self.source.sights(pick.row, places)
+        if pick.twin is not None:
+            sights = [_blended(face, self._plan(pick, epoch), pick.kind) for face in _faces(sights)]
+        views = augmented_views(sights, self.input_spec, draw(self.config.augment, rng))
+        return views, 0.0 if pick.kind == "real" else 1.0
+
+    def masks(self, index: int, epoch: int) -> NDArray[np.uint8] | None:
+        """Return where the same views are forged, (T, H, W), moved like them; None = not known."""
+        pick, places, rng = self._clip(index, epoch)
+        faces = _faces(self.source.sights(pick.row, places))
+        if pick.kind == "fake":
+            masks = self.source.masks(pick.row, places)
+        elif pick.kind == "forged":
+            masks = [_blend_mask(face, self._plan(pick, epoch)) for face in faces]
+        else:
+            masks = [np.zeros(face.crop.shape[:2], np.uint8) for face in faces]
+        if masks is None:
+            return None
+        return augmented_masks(masks, faces, self.input_spec, draw(self.config.augment, rng))
+
+    def sound(self, index: int, epoch: int) -> Sound:
+        """Return what is heard with the same clip."""
+        pick, places, _ = self._clip(index, epoch)
+        return heard(self.source, pick.row, places, self.input_spec)
+
+    def _clip(self, index: int, epoch: int) -> tuple[Pick, Places, np.random.Generator]:
+        """Choose the clip of an index; the generator goes on with its augmentation."""
+        pick = self.pick(index, epoch)
+        rng = seeded("sample", self.config.seed, epoch, index)
+        stride = self.source.face_stride(pick.row, self.input_spec)
+        times_s = self.source.times(pick.row)
+        clips = places_of_clips(every_window, times_s, self.input_spec, stride)
+        return pick, clips[int(rng.integers(len(clips)))], rng
+
+    def _plan(self, pick: Pick, epoch: int) -> BlendPlan:
+        assert pick.twin is not None
+        dice = seeded("blend", self.config.seed, epoch, pick.twin)
+        return draw_plan(dice, self.config.self_blend)
+
+    def _turn(self, rows: NDArray[np.int64], kind: Kind, lap: int, place: int) -> int:
+        """Return the row at a place of one shuffled lap over rows."""
+        return int(rows[_lap_order(len(rows), self.config.seed, kind, lap)[place]])
+
+    def class_weights(self) -> tuple[float, float]:
+        """Weights of reals and fakes in a loss: inverse to how often an epoch shows them, mean 1."""
+        n_real, n_fake = self._n_real, self._n_fake
+        return 2 * n_fake / (n_real + n_fake), 2 * n_real / (n_real + n_fake)
+
+
+def seeded(purpose: str, *numbers: int) -> np.random.Generator:
+    """Return a generator that is a function of its arguments alone."""
+    return np.random.default_rng((int.from_bytes(purpose.encode()), *numbers))
+
+
+def _turns(source: Source, config: DataConfig) -> list[NDArray[np.int64]]:
+    """Fakes on disk that take turns: all together, or each method by itself."""
+    fakes = np.flatnonzero(source.labels == 1)
+    if config.fakes_by == "row" or not len(fakes):
+        return [fakes]
+    methods = np.array(source.methods)[fakes]
+    return [fakes[methods == method] for method in np.unique(methods)]
+
+
+def _faces(sights: Sights) -> list[Face]:
+    faces = [sight for sight in sights if isinstance(sight, Face)]
+    if len(faces) < len(sights):
+        raise DataError(
+            "only faces can be forged on the spot; for a system that looks at whole frames set "
+            "data.forged_share = 0"
+        )
+    return faces
+
+
+def _blend_mask(face: Face, plan: BlendPlan) -> Mask:
+    """Say how much of each pixel of a crop comes from the forged face, 255 = all."""
+    blend = apply_plan(face.crop, face.landmarks_px - face.crop_origin_px, plan)
+    return np.rint(blend.mask * 255).astype(np.uint8)
+
+
+def _blended(face: Face, plan: BlendPlan, kind: Kind) -> Face:
+    """Return a face with its crop made a fake, or the real one that this fake was made from."""
+    if kind == "real" and plan.altered == "source":
+        return face  # the target stays as it is
+    blend = apply_plan(face.crop, face.landmarks_px - face.crop_origin_px, plan)
+    return replace(face, crop=blend.fake if kind == "forged" else blend.real)
+
+
+@lru_cache(maxsize=64)
+def _lap_order(n_rows: int, seed: int, kind: Kind, lap: int) -> NDArray[np.int64]:
+    return seeded(kind, seed, lap).permutation(n_rows)
