@@ -100,11 +100,12 @@ class TinyLoader:
         epoch: int,
         start_batch: int,
         workers: int,
+        share: tuple[int, int] = (0, 1),
     ) -> Iterator[Batch]:
         order = np.random.default_rng((seed, epoch)).permutation(len(samples))
         for place in range(start_batch, len(samples) // batch_size):
             chosen = order[place * batch_size : (place + 1) * batch_size]
-            batch = self._batch(samples, chosen, epoch)
+            batch = self._batch(samples, chosen[share[0] :: share[1]], epoch)
             self.spoil(batch, epoch, place)
             yield batch
 

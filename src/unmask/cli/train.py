@@ -40,6 +40,7 @@ def train(
     Interrupted at any moment, it goes on with --resume, bit for bit.
     """
     try:
+        from unmask.training.crew import leads_here
         from unmask.training.run import run_recipe
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("unmask"):
@@ -55,8 +56,10 @@ def train(
         out_dir=out,
         init=init or (),
         resume=resume,
-        say=lambda line: print(line, file=sys.stderr),
+        say=lambda line: print(line, file=sys.stderr) if leads_here() else None,
     )
+    if not leads_here():  # one of several processes that trained together
+        return
     best = outcome.best
     score = f"AUC {best.auc:.4f} at step {outcome.best_step}" if best else "never validated"
     print(f"{outcome.stopped} at step {outcome.step}; best on the calibration part: {score}")

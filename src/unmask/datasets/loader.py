@@ -32,14 +32,17 @@ def batches(
     epoch: int,
     start_batch: int = 0,
     workers: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
     """Yield one shuffled epoch in full batches with labels, from `start_batch` on.
 
-    The stream from (epoch, start_batch) on is the one an uninterrupted epoch would have shown.
+    The stream from (epoch, start_batch) on is the one an uninterrupted epoch would have shown. Of
+    every batch, process `share[0]` of `share[1]` gets its own rows: together they are the batch.
     """
     order = seeded("order", seed, epoch).permutation(len(samples))
     full = order[: n_batches(samples, batch_size) * batch_size].reshape(-1, batch_size)
-    return _in_order(samples, full[start_batch:].tolist(), epoch, workers)
+    rank, size = share
+    return _in_order(samples, full[start_batch:, rank::size].tolist(), epoch, workers)
 
 
 def ordered(samples: Samples, batch_size: int, *, workers: int = 0) -> Iterator[Batch]:

@@ -9,6 +9,7 @@ validation set; the loop has no handle on a test set.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sized
 from contextlib import closing
@@ -18,12 +19,16 @@ from pathlib import Path
 from typing import Literal, Self
 
 import torch
+from lightning_fabric import Fabric
+from rich.console import Console
 from torch import Tensor
 
 from unmask.errors import TrainingError, UsageError
 from unmask.models.base import Network, Objective
+from unmask.training.crew import Crew
+from unmask.training.failures import not_finite, too_large
 from unmask.training.learner import Learner
-from unmask.training.log import Display, RunLog, Window, duration, figures
+from unmask.training.log import LOG, Display, RunLog, Window, duration, figures
 from unmask.training.optim import lent, lr_factor, snapshot
 from unmask.training.plan import Loader, Plan, TrainConfig
 from unmask.training.signals import Interrupts
@@ -68,6 +73,7 @@ def train(
     folder: Path,
     keep_best: KeepBest,
     resume: bool = False,
+    fabric: Fabric | None = None,
 ) -> Outcome:
     """Train until the plan is done, patience or time is out, or somebody interrupts.
 
@@ -80,22 +86,26 @@ def train(
         folder: gets `log.jsonl` and `state.pt`.
         keep_best: told the network and its scores whenever they are the best so far.
         resume: go on from `state.pt` if there is one.
+        fabric: this process among others, already launched; None = as `config` says.
     """
     if valid_set is train_set:
         raise UsageError("the validation set is the training set: nothing can be chosen on it")
     plan = Plan.of(len(train_set), config)
     seed_all(config.seed)
-    run = Run(Learner(objective, config), plan, config, folder, keep_best)
+    learner = Learner(objective, config, fabric)
+    crew = learner.crew
+    seed_all(config.seed + crew.rank)  # the weights are one, the chances in training are not
+    run = Run(learner, plan, config, folder, keep_best)
     if resume and run.state_path.exists():
         run.restore()
-    else:
+    elif crew.leads:
         run.log.cut(0)  # of a run that was killed before it saved anything
-    steps = batches_of_steps(loader, train_set, plan, config, run.progress.step)
+    steps = batches_of_steps(loader, train_set, plan, config, start=run.progress.step, crew=crew)
     with run, closing(steps), Interrupts() as interrupts:
         while True:
             if run.validation_is_due():
                 run.validate(loader, valid_set, interrupts)
-            if stopped := run.reason_to_stop(interrupts):
+            if stopped := crew.agreed(run.reason_to_stop(interrupts)):
                 break
             run.step(steps)
             if run.save_is_due():
@@ -108,9 +118,10 @@ def train(
 
 
 def batches_of_steps(
-    loader: Loader, samples: Sized, plan: Plan, config: TrainConfig, step: int
+    loader: Loader, samples: Sized, plan: Plan, config: TrainConfig, *, start: int, crew: Crew
 ) -> Generator[list[Batch], None, None]:
-    """Batches of every step from `step` on, epoch after epoch, in `accumulate` parts each."""
+    """Batches of every step from `start` on, epoch after epoch, in `accumulate` parts each."""
+    step = start
     while True:
         epoch, done = divmod(step, plan.steps_per_epoch)
         batches = loader.batches(
@@ -120,6 +131,7 @@ def batches_of_steps(
             epoch=epoch,
             start_batch=done * config.accumulate,
             workers=config.workers,
+            share=(crew.rank, crew.size),
         )
         for _ in range(done, plan.steps_per_epoch):
             parts = list(islice(batches, config.accumulate))
@@ -132,19 +144,26 @@ class Run:
     """One training run: what learns, where it stands, what is written and shown."""
 
     def __init__(
-        self, learner: Learner, plan: Plan, config: TrainConfig, folder: Path, keep_best: KeepBest
+        self,
+        learner: Learner,
+        plan: Plan,
+        config: TrainConfig,
+        folder: Path,
+        keep_best: KeepBest,
     ) -> None:
-        self.learner, self.plan, self.config = learner, plan, config
+        self.learner, self.crew = learner, learner.crew
+        self.plan, self.config = plan, config
         self.keep_best = keep_best
         self.state_path = folder / "state.pt"
-        self.log = RunLog(folder / "log.jsonl")
+        self.log = RunLog(folder / LOG if self.crew.leads else Path(os.devnull))
         self.progress, self.window = Progress(), Window()
         self.ticked_s = self.saved_s = time.monotonic()
         self.saved_step: int | None = None
 
     def __enter__(self) -> Self:
         step, plan = self.progress.step, self.plan
-        self.display = Display(plan.total_steps, step).__enter__()
+        console = Console(stderr=True, quiet=not self.crew.leads)
+        self.display = Display(plan.total_steps, step, console).__enter__()
         device, precision = str(self.learner.device), self.config.precision
         self.log.write("start", step=step, device=device, precision=precision, **asdict(plan))
         self.display.say(
@@ -190,7 +209,7 @@ class Run:
         try:
             means = self.learner.gradients(parts)
         except torch.OutOfMemoryError as error:
-            raise self.too_large() from error
+            raise too_large(progress.step + 1, self.config, self.learner.device) from error
         if not math.isfinite(float(means["loss"] + means["grad_norm"])):
             raise self.broken(means)
         factor = lr_factor(
@@ -216,8 +235,10 @@ class Run:
                 learner.model,
                 loader.ordered(valid_set, self.config.valid_batch, workers=self.config.workers),
                 device=learner.device,
-                interrupted=lambda: interrupts.requested,
+                # Of several processes none may leave the others waiting.
+                interrupted=lambda: interrupts.requested and self.crew.size == 1,
             )
+            scores = self.crew.agreed(scores)
             if scores is None:
                 return
             if not math.isfinite(scores.auc + scores.loss):
@@ -240,8 +261,9 @@ class Run:
         progress, network = self.progress, self.learner.network
         assert progress.best is not None
         assert progress.best_weights is not None
-        with lent(network, progress.best_weights):
-            self.keep_best(network, progress.best)
+        if self.crew.leads:
+            with lent(network, progress.best_weights):
+                self.keep_best(network, progress.best)
 
     def save_is_due(self) -> bool:
         """Whether enough steps or seconds have passed since the last saved state."""
@@ -254,10 +276,11 @@ class Run:
         state = {
             "progress": self.progress.state(),
             "learner": self.learner.state(),
-            "random": random_state(),
+            "random": self.crew.gathered(random_state()),
             "log_length": self.log.length,
         }
-        write_state(self.state_path, state)
+        if self.crew.leads:
+            write_state(self.state_path, state)
         self.saved_s, self.saved_step = time.monotonic(), self.progress.step
 
     def restore(self) -> None:
@@ -265,8 +288,9 @@ class Run:
         state = read_state(self.state_path)
         self.progress = Progress.restored(state["progress"])
         self.learner.restore(state["learner"])
-        set_random_state(state["random"])
-        self.log.cut(state["log_length"])
+        set_random_state(state["random"][self.crew.rank])
+        if self.crew.leads:
+            self.log.cut(state["log_length"])
         self.saved_step = self.progress.step
         if self.progress.best is not None:
             self.hand_over_best()  # the kill may have come between saving and handing over
@@ -317,24 +341,12 @@ class Run:
             self.log.write("warning", step=step, epoch=epoch, message=message)
             self.display.say(f"warning: {message}")
 
-    def too_large(self) -> TrainingError:
-        """Make the error for a batch that does not fit the memory, with what to lower."""
-        batch, parts = self.config.batch, self.config.accumulate
-        return TrainingError(
-            f"step {self.progress.step + 1}: {batch // parts} examples at once are too many for "
-            f"the memory of {self.learner.device}. Try train.accumulate={2 * parts}, which halves "
-            "what is computed at once, or a lower train.batch"
-        )
-
     def broken(self, means: Mapping[str, Tensor]) -> TrainingError:
-        """Make the error for numbers that are none; nothing is saved after it."""
-        epoch = self.progress.step // self.plan.steps_per_epoch
-        values = ", ".join(f"{name} {float(value):.4g}" for name, value in means.items())
-        kept = f"the state after step {self.saved_step} is kept in {self.state_path}"
-        message = (
-            f"step {self.progress.step + 1} (epoch {epoch}): not finite: {values}; "
-            f"{'no state was saved yet' if self.saved_step is None else kept}. "
-            "Try a lower train.lr, train.clip_norm=1.0 or train.precision=32-true"
-        )
-        self.log.write("error", step=self.progress.step + 1, message=message)
-        return TrainingError(message)
+        """Log and make the error for numbers that are none; nothing is saved after it."""
+        step = self.progress.step + 1
+        kept = "no state was saved yet"
+        if self.saved_step is not None:
+            kept = f"the state after step {self.saved_step} is kept in {self.state_path}"
+        error = not_finite(step, self.progress.step // self.plan.steps_per_epoch, means, kept)
+        self.log.write("error", step=step, message=str(error))
+        return error

@@ -12,6 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lightning_fabric import Fabric
+
 from unmask import models
 from unmask.config import plain
 from unmask.datasets import loader
@@ -20,6 +22,7 @@ from unmask.errors import DataError, UsageError
 from unmask.models.base import Network, Objective
 from unmask.models.checkpoint import Checkpoint, packaged, read_checkpoint
 from unmask.models.weights import load_network, load_weights, save_checkpoint
+from unmask.training.crew import Crew
 from unmask.training.engine import Outcome, train
 from unmask.training.folder import open_folder, versions
 from unmask.training.initialise import initialise, keep_reports
@@ -30,8 +33,9 @@ from unmask.training.validation import Scores
 Say = Callable[[str], None]
 
 
-def fit(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Outcome:
+def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say) -> Outcome:
     """Train until the recipe is done, or go on with the run in `folder`."""
+    crew = Crew(fabric)
     network = make_network(recipe)
     started_from = initialise(network, recipe.init or (), folder)
     teacher = None if recipe.teacher is None else open_checkpoint(recipe.teacher, "teacher")
@@ -44,8 +48,10 @@ def fit(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Outcome:
     record: dict[str, Any] = {"recipe": plain(recipe), "data_digest": digest}
     if teacher is not None:
         record["teacher_sha256"] = teacher.meta.sha256
-    open_folder(folder, {**record, "versions": versions()}, resume=resume)
-    keep_reports(started_from, folder)
+    if crew.leads:
+        open_folder(folder, {**record, "versions": versions()}, resume=resume)
+        keep_reports(started_from, folder)
+    crew.wait()
     for line in (line for report in started_from for line in report.lines()):
         say(line)
 
@@ -69,6 +75,7 @@ def fit(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Outcome:
         folder=folder,
         keep_best=keep_best,
         resume=resume,
+        fabric=fabric,
     )
 
 

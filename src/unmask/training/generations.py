@@ -13,7 +13,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from lightning_fabric import Fabric
+
 from unmask.errors import UsageError
+from unmask.training.crew import Crew
 from unmask.training.engine import Outcome
 from unmask.training.fit import Say, fit
 from unmask.training.folder import CONFIG
@@ -25,28 +28,32 @@ SUMMARY = "generations.json"
 
 
 def fit_generations(
-    recipe: Recipe, dsd: DsdConfig, folder: Path, *, resume: bool, say: Say
+    recipe: Recipe, dsd: DsdConfig, folder: Path, *, fabric: Fabric, resume: bool, say: Say
 ) -> tuple[Outcome, Path]:
     """Train a teacher and its students; returns the selected one and its folder.
 
     `train.max_hours` is the budget of each generation. Where a run ends early, by the budget of its
     hours or by hand, it is the last: what follows would learn from an unfinished teacher.
     """
-    refuse_other_regime(folder, resume=resume)
+    crew = Crew(fabric)
+    if crew.leads:
+        refuse_other_regime(folder, resume=resume)
+    crew.wait()
     outcomes: list[Outcome] = []
     for generation in range(dsd.generations + 1):
         place = folder_of(folder, generation)
         say(f"generation {generation} of {dsd.generations}: {place}")
         plan = recipe_of(recipe, dsd, folder, generation)
-        begun = resume and (place / CONFIG).exists()
-        outcome = fit(plan, place, resume=begun, say=say)
+        begun = crew.agreed(resume and (place / CONFIG).exists())
+        outcome = fit(plan, place, fabric=fabric, resume=begun, say=say)
         outcomes.append(outcome)
         if outcome.stopped == "interrupted":
             return outcome, place
         if outcome.best is None or is_last(outcomes, dsd):
             break
     chosen = select(outcomes, dsd)
-    write_summary(folder, outcomes, chosen)
+    if crew.leads:
+        write_summary(folder, outcomes, chosen)
     say(f"generation {chosen} is the result")
     return outcomes[chosen], folder_of(folder, chosen)
 

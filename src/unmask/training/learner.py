@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from unmask.errors import UsageError
 from unmask.models.base import Objective, to_tensors
+from unmask.training.crew import Crew
 from unmask.training.optim import Average, build_optimizer, lent, set_lr
 from unmask.training.plan import TrainConfig
 from unmask.training.state import State
@@ -25,11 +26,17 @@ from unmask.types import Batch
 class Learner:
     """An objective that can be moved step by step, saved and restored."""
 
-    def __init__(self, objective: Objective, config: TrainConfig) -> None:
+    def __init__(
+        self, objective: Objective, config: TrainConfig, fabric: Fabric | None = None
+    ) -> None:
         self.clip_norm = config.clip_norm or math.inf
-        self.fabric = start_fabric(config)
+        self.fabric = fabric or start_fabric(config)
+        self.crew = Crew(self.fabric)
+        self.scales_loss = config.precision == "16-mixed"
         if config.channels_last:
             set_channels_last(objective)
+        if config.compile:
+            objective.compile()  # in place: names of weights stay as they are
         self.objective, self.network = objective.train(), objective.model
         self.optimizer = build_optimizer(objective.param_groups(), config)
         self.model, self._stepper = self.fabric.setup(objective, self.optimizer)
@@ -49,7 +56,8 @@ class Learner:
         """Add up the gradients of a batch's parts, clipped.
 
         Returns:
-            Means over the batch of the loss and its parts, and the norm before clipping.
+            Means over the batch of the loss and its parts, and the norm before clipping. In fp16 a
+            step whose scaled gradients overflow is skipped by the scaler and has `skipped` = 1.
         """
         means: dict[str, Tensor] = {}
         self._stepper.zero_grad()
@@ -64,7 +72,20 @@ class Learner:
             self.model, self._stepper, max_norm=self.clip_norm, error_if_nonfinite=False
         )
         assert norm is not None
-        return {**means, "grad_norm": norm}
+        if self.scales_loss:
+            overflown = ~norm.isfinite()
+            means["skipped"] = overflown.float()
+            norm = norm.masked_fill(overflown, 0.0)
+        return self._over_processes({**means, "grad_norm": norm})
+
+    def _over_processes(self, means: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Average over the processes, so that all of them see and decide the same."""
+        if self.crew.size == 1:
+            return means
+        values = torch.stack([value.detach().float() for value in means.values()])
+        reduced = self.fabric.all_reduce(values, reduce_op="mean")
+        assert isinstance(reduced, Tensor)
+        return dict(zip(means, reduced.unbind(), strict=True))
 
     def move(self, step: int, *, lr_factor: float) -> None:
         """Do optimizer step number `step` (from 1) with the gradients at hand."""
@@ -84,6 +105,7 @@ class Learner:
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.tensors if self.average else None,
+            "precision": self.fabric.strategy.precision.state_dict(),  # fp16's scale
         }
 
     def restore(self, state: State) -> None:
@@ -92,13 +114,31 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average:
             self.average.load(state["average"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
 
 
 def start_fabric(config: TrainConfig) -> Fabric:
-    """Open the device that was asked for, never another."""
-    if config.device == "cuda" and not torch.cuda.is_available():
+    """Open the device that was asked for, never another, and start the other processes.
+
+    Each of them runs the same command from its beginning (or torchrun has started them all).
+    """
+    on_cpu = config.device == "cpu" or not torch.cuda.is_available()
+    if config.device == "cuda" and on_cpu:
         raise UsageError("train.device = cuda, but torch finds no CUDA device; try cpu or auto")
-    return Fabric(accelerator=config.device, devices=1, precision=config.precision)
+    if config.precision == "16-mixed" and on_cpu:
+        raise UsageError(
+            "train.precision = 16-mixed needs a CUDA device; on a CPU bf16-mixed is its equal"
+        )
+    fabric = Fabric(
+        accelerator=config.device,
+        devices=config.processes,
+        # A network may have weights that no path reaches (CrossEfficientViT's second trunk).
+        strategy="ddp_find_unused_parameters_true" if config.processes > 1 else "auto",
+        precision=config.precision,
+    )
+    if config.processes > 1:
+        fabric.launch()
+    return fabric
 
 
 def set_channels_last(module: nn.Module) -> None:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
 from torch import Tensor
 
+LOG = "log.jsonl"  # its name in a run folder
 PLAIN_LINE_EVERY_S = 30.0  # where there is no terminal to redraw
 
 

@@ -23,8 +23,10 @@ class TrainConfig(OptimConfig):
     steps: int | None = None  # length in steps instead of epochs
     clip_norm: float | None = None  # largest norm of the gradient of all weights together
     ema_decay: float | None = None  # average the weights; the average is validated and kept
-    precision: Literal["32-true", "bf16-mixed", "bf16-true"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "bf16-true", "16-mixed"] = "32-true"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    processes: int = 1  # that share every batch (DDP): one for each GPU, or several on a CPU
+    compile: bool = False  # by torch.compile: a slow start, faster steps, equal up to rounding
     channels_last: bool = False  # memory layout: faster convolutions, equal up to rounding
     valid_every: int | None = None  # steps; None = once an epoch
     valid_batch: int = 64
@@ -37,16 +39,16 @@ class TrainConfig(OptimConfig):
     workers: int = 1  # threads that prepare batches
 
     def __post_init__(self) -> None:
-        for name in ("batch", "accumulate", "valid_batch", "log_every"):
+        for name in ("batch", "accumulate", "valid_batch", "log_every", "processes"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"train.{name} = {getattr(self, name)}: must be at least 1")
         for name in ("steps", "valid_every", "patience", "save_every"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ConfigError(f"train.{name} = {value}: must be at least 1, or left out")
-        if self.batch % self.accumulate:
+        if self.batch % (self.accumulate * self.processes):
             raise ConfigError(
-                f"train.batch = {self.batch} cannot be computed in train.accumulate = "
-                f"{self.accumulate} equal parts"
+                f"train.batch = {self.batch} cannot be computed in {self.processes} (processes) x "
+                f"{self.accumulate} (accumulate) equal parts"
             )
 
 
@@ -66,8 +68,12 @@ class Loader(Protocol):
         epoch: int,
         start_batch: int,
         workers: int,
+        share: tuple[int, int],
     ) -> Iterator[Batch]:
-        """One epoch of labelled training batches from number `start_batch` on."""
+        """One epoch of labelled training batches from number `start_batch` on.
+
+        Process `share[0]` of `share[1]` gets its own rows of each.
+        """
         ...
 
     def ordered(self, samples: Any, batch_size: int, *, workers: int) -> Iterator[Batch]:

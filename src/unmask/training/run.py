@@ -10,6 +10,7 @@ from pathlib import Path
 from unmask.training.engine import Outcome
 from unmask.training.fit import Say, fit
 from unmask.training.generations import fit_generations
+from unmask.training.learner import start_fabric
 from unmask.training.recipe import read_recipe, refuse_untrained, with_data
 from unmask.training.recipes import run_folder
 
@@ -41,6 +42,7 @@ def run_recipe(
     recipe = replace(recipe, init=tuple(init)) if init else recipe
     folder = out_dir or run_folder(recipe.name, recipe.scale)
     refuse_untrained(recipe)
+    fabric = start_fabric(recipe.train)
     if recipe.dsd is not None:
-        return fit_generations(recipe, recipe.dsd, folder, resume=resume, say=say)
-    return fit(recipe, folder, resume=resume, say=say), folder
+        return fit_generations(recipe, recipe.dsd, folder, fabric=fabric, resume=resume, say=say)
+    return fit(recipe, folder, fabric=fabric, resume=resume, say=say), folder
