@@ -5,7 +5,9 @@ import json
 import pytest
 import zoo as animals
 
-from face_clips import EYES_IN_HEAD, FACE_IN_HEAD, HEAD, SIZE, face_centre
+from face_clips import EYES_IN_HEAD, FACE_IN_HEAD, HEAD, SIZE, face_centre, write_walk
+from media import Sound
+from unmask.models.table import TABLE
 from unmask.report.schema import ErrorDocument, ReportDocument
 
 WITH_ONE_FACE = (
@@ -151,3 +153,37 @@ def test_a_picture_is_a_video_of_one_frame(answers):
     x0, y0, x1, y1 = document.tracks[0].scores[0].box_xyxy_px
     assert x0 < left[0] + x < right[0] + x < x1
     assert y0 < left[1] + y < y1
+
+
+UNTRAINED = [
+    "av_cae/tiny",  # clips and sound
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in (
+            *("dtn/tiny", "vit_distill/tiny", "long_distance/tiny", "resnet3d/tiny"),
+            *("timesformer/tiny", "mesonet-4", "vit/mas", "av_cae/audio_only", "av_cae/full_agg"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("name", UNTRAINED)
+def test_a_network_by_name_is_exported_on_the_fly_and_scans(name, cli, tmp_path):
+    clip = write_walk(tmp_path / "talking.mp4", 16, sound=Sound())
+    done = cli("scan", clip, "--model", name, "--allow-untrained", "--frames", 16, "--json", "-")
+    (document,) = done.documents
+    assert (done.code, document.verdict) == (0, "undecided")
+    assert document.reasons[:2] == ("untrained", "uncalibrated")
+    assert document.model.name == name
+    assert document.model.runtime.startswith("openvino")
+    assert document.tracks[0].scores
+    assert "Warning" not in done.err
+
+
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if not row.detects])
+@pytest.mark.parametrize("options", [(), ("--allow-untrained",)])
+def test_an_autoencoder_is_no_detector(name, options, cli, zoo):
+    done = cli("scan", zoo, "--model", name, *options)
+    assert (done.code, done.out) == (2, "")
+    assert f"{name}: an autoencoder" in done.said
+    assert "av_cae/video_only" in done.said

@@ -1,19 +1,30 @@
-"""Exported graphs: one file, any batch size, and nothing of the network they were made from."""
+"""Exported graphs: one file, any batch size, and nothing of the network they were made from.
+
+And what they are for: every network, and its graph, scans a real video.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
-from cases import CASES, batch
+from cases import CASES, Case, batch, rows
 
+from face_clips import write_walk
+from media import Sound
+from unmask.errors import UsageError
 from unmask.models.base import Network
 from unmask.models.checkpoint import GRAPH, METADATA, WEIGHTS, read_checkpoint, sha256
-from unmask.models.export import OPSET, export_onnx
-from unmask.models.weights import add_graph, save_checkpoint
+from unmask.models.export import OPSET, as_function, export_onnx
+from unmask.models.table import TABLE
+from unmask.models.weights import add_graph, load_network, save_checkpoint
+from unmask.pipeline.detector import Detector, load
+from unmask.pipeline.runtime import OpenVinoRuntime, TorchRuntime
+from unmask.types import Batch, Report
 
 CASE = next(case for case in CASES if case.name == "dtn bare")  # the quickest to export
 
@@ -85,3 +96,69 @@ def test_clips_of_any_number_go_through(graph: Path):
     for n in (1, 2, 7):
         [logit] = session.run(["logit"], {"frames": batch(spec, n).frames.numpy()})
         assert logit.shape == (n,)
+
+
+def inputs(clips: Batch) -> tuple[torch.Tensor, ...]:
+    return (clips.frames,) if clips.audio is None else (clips.frames, clips.audio)
+
+
+@pytest.mark.parametrize("case", rows("lead"))
+def test_torch_export_answers_as_the_network_does_for_any_number_of_clips(case: Case):
+    network = case.settled()
+    function = as_function(network)
+    clips = torch.export.Dim("clips", min=1, max=64)
+    given = inputs(batch(network.input_spec, 2))
+    shapes = tuple({0: clips} for _ in given)
+    program = torch.export.export(function, given, dynamic_shapes=shapes).module()
+    for n in (1, 3):
+        others = inputs(batch(network.input_spec, n, seed=n))
+        with torch.no_grad():
+            for wanted, found in zip(function(*others), program(*others), strict=True):
+                torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def talking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A face, and a click now and then."""
+    path = tmp_path_factory.mktemp("talking") / "talking.mp4"
+    return write_walk(path, sound=Sound((0.3, 1.1, 1.9)))
+
+
+def told(report: Report) -> list[float]:
+    """All logits, after the laws that hold for every report of an untrained network."""
+    assert report.verdict == "undecided"
+    assert report.reasons[:2] == ("untrained", "uncalibrated")
+    (track,) = report.tracks
+    assert track.scores
+    return [score.logit for score in track.scores]
+
+
+@pytest.mark.parametrize("case", rows("lead", "path"))
+def test_every_network_scans_a_real_video_unless_it_detects_nothing(
+    case: Case, talking: Path, tmp_path: Path
+):
+    save_checkpoint(tmp_path, case.settled(), name=case.model, trained=False)
+    if not TABLE[case.model].detects:
+        with pytest.raises(UsageError, match="detects nothing"):
+            load(tmp_path, allow_untrained=True)
+        return
+    detector = load(tmp_path, backend="torch", allow_untrained=True)
+    report = detector.scan(talking, n_frames=12)
+    logits = told(report)
+    assert np.isfinite(logits).all()
+    assert len(logits) == -(-report.n_frames_sampled // detector.input_spec.n_frames)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [c for c in CASES if TABLE[c.model].detects], ids=lambda c: c.name)
+def test_every_graph_gives_a_video_the_networks_scores(case: Case, talking: Path, tmp_path: Path):
+    save_checkpoint(tmp_path, case.settled(), name=case.model, trained=False)
+    checkpoint = add_graph(tmp_path)
+    runtimes = (
+        OpenVinoRuntime(tmp_path / GRAPH, "f32"),
+        TorchRuntime(load_network(checkpoint), "cpu"),
+    )
+    graph, network = (
+        told(Detector(checkpoint, r, "").scan(talking, n_frames=12)) for r in runtimes
+    )
+    np.testing.assert_allclose(graph, network, rtol=1e-3, atol=1e-3)

@@ -33,6 +33,14 @@ class _Graph(nn.Module):
         return (out.logit, out.aux["cam"]) if self.network.has_activation_map else (out.logit,)
 
 
+def as_function(network: Network) -> nn.Module:
+    """A copy of a network, in eval mode and float32, from tensors to tensors.
+
+    forward(frames[, audio]) -> (logit,), or (logit, cam) where the map is exact.
+    """
+    return _Graph(copy.deepcopy(network).cpu().float()).eval()
+
+
 def export_onnx(network: Network, file: Path) -> None:
     """Write the network, in eval mode and float32, as one ONNX file with a dynamic batch axis.
 
@@ -47,7 +55,7 @@ def export_onnx(network: Network, file: Path) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"torch\.")  # of its own insides; nothing to do
         program = torch.onnx.export(
-            _Graph(copy.deepcopy(network).cpu().float()).eval(),
+            as_function(network),
             tuple(inputs.values()),
             dynamo=True,
             opset_version=OPSET,
