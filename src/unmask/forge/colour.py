@@ -20,7 +20,7 @@ from unmask.types import Image
 
 Field = NDArray[np.float32]  # (side, side, C)
 
-_LEAST_SPREAD, _MOST_SPREAD = 0.7, 1.4  # how much the transfer may change the contrast
+_LEAST_SPREAD, _MOST_SPREAD = 0.75, 1.25  # how much the transfer may change the contrast
 _SWEEPS = 24  # of relaxation on each level; the coarser levels carry what is far
 _COARSEST_PX = 8
 _CROSS = np.array([[0, 0.25, 0], [0.25, 0, 0.25], [0, 0.25, 0]], np.float32)

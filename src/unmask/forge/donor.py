@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from unmask.forge import landmarks as lm
 from unmask.forge.canvas import Canvas
 from unmask.forge.colour import Skin, skin_of
-from unmask.forge.facepath import FacePath
+from unmask.forge.facepath import FacePath, turn_of
 from unmask.types import Frame, Image
 
 MOST_BYTES = 64_000_000  # of cuts kept: 13 seconds of 25 frames/s at 256 px
@@ -55,6 +55,11 @@ class Playback(Protocol):
     def next_for(self, landmarks_px: lm.Points) -> Cut:
         """The cut for a target with these landmarks."""
         ...
+
+
+def turned_apart(cut: Cut, landmarks_px: lm.Points) -> float:
+    """How differently a donor's and a target's head are turned; see `turn_of`."""
+    return abs(turn_of(cut.pose) - turn_of(landmarks_px))
 
 
 def collect_donor(frames: Iterable[Frame], path: FacePath, canvas: Canvas) -> Donor | None:

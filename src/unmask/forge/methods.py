@@ -119,8 +119,13 @@ def forge_face(
     """
     forger, _ = forger_of(method, rng, config or ForgeConfig())
     face = Whereabouts(landmarks_px=np.asarray(landmarks_px, np.float32), presence=1.0)
-    moment_s = forger.peak_s if isinstance(forger, Reenactor) else 0.0
-    return forger(Frame(t_s=moment_s, rgb=np.ascontiguousarray(face_crop)), face)
+    frame = Frame(t_s=still_moment_s(forger), rgb=np.ascontiguousarray(face_crop))
+    return forger(frame, face)
+
+
+def still_moment_s(forger: Forger) -> float:
+    """The moment of a forgery that a still shows: one at which there is something to see."""
+    return forger.peak_s if isinstance(forger, Reenactor) else 0.0
 
 
 def _self_blender(plan: BlendPlan) -> Forger:

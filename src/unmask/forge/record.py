@@ -13,6 +13,7 @@ from typing import Any
 
 from unmask.errors import DataError, OutputError
 
+ORIGINAL = "original"  # method of a real
 SCHEMA = "unmask.forged/1"
 
 

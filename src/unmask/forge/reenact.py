@@ -26,6 +26,7 @@ from unmask.types import Frame, Image
 
 _CANVAS = Canvas(side_px=96)
 _N_WAVES = 3
+_ENDS = (1.45, 1.85)  # below the mouth, face units: from where on less moves, and nothing
 _PEAK_WITHIN_S = 4.0
 _RIM_UNITS = 0.012  # a shift below this is nothing: where the mask ends
 _FULL_UNITS = 0.05  # a region that moves by so much at most is fully forged
@@ -73,7 +74,7 @@ class ReenactConfig:
     lids: tuple[float, float] = (0.0, 0.03)
     speech_hz: tuple[float, float] = (1.5, 4.5)  # syllables
     mood_hz: tuple[float, float] = (0.15, 0.6)  # everything but the jaw
-    soften: tuple[float, float] = (0.006, 0.02)  # blur of the region drawn anew, face units
+    soften: tuple[float, float] = (0.003, 0.01)  # blur of the region drawn anew, face units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +197,13 @@ def _field(pushes: tuple[_Push, ...]) -> NDArray[np.float32]:
     for push in pushes:
         square = ((x - push.at[0]) / push.reach[0]) ** 2 + ((y - push.at[1]) / push.reach[1]) ** 2
         total += np.exp(-0.5 * square)[..., None] * np.array(push.by, np.float32)
-    return total
+    return total * _within(y)
+
+
+def _within(y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 on the face, falling to 0 below the chin before the canvas ends: (side, side, 1)."""
+    ramp = np.clip((_ENDS[1] - y) / (_ENDS[1] - _ENDS[0]), 0, 1)
+    return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)[..., None]
 
 
 def _posed_canvas(landmarks_px: lm.Points) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from unmask.errors import UnmaskError, UsageError
+from unmask.errors import UnmaskError
 from unmask.forge.canvas import Canvas
 from unmask.forge.donor import Donor, collect_donor
 from unmask.forge.facepath import FacePath
@@ -93,14 +93,12 @@ def render(
 
 
 def follow(clip: Path, detector: Detector) -> FacePath:
-    """Where the main face of a clip goes.
+    """Where the main face of a clip, or of a still, goes.
 
     Raises:
-        UnmaskError: there is none, or it never looks this way.
+        UnmaskError: there is none.
     """
     with open_media(clip) as reader:
-        if reader.info.kind == "image":
-            raise UsageError(f"{clip}: is a still picture; a twin is made of a clip that moves")
         rate = reader.info.fps or USUAL_RATE
         times_s = every(reader.info, max(1, round(rate * Fraction(DETECT_EVERY_S))))
         path = follow_main_face(reader.frames(times_s), detector)

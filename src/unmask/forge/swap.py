@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from unmask.forge import landmarks as lm
 from unmask.forge.canvas import Canvas, resampled
 from unmask.forge.colour import Field, Skin, matching, membrane, skin_of
-from unmask.forge.donor import Cut, Playback
+from unmask.forge.donor import Cut, Playback, turned_apart
 from unmask.forge.facepath import Whereabouts
 from unmask.forge.masks import SEAMS, SeamConfig, draw_seam, seam_params
 from unmask.forge.selfblend import BlendPlan, Mask, blend_mask, occupied
@@ -34,6 +34,7 @@ Blend = Literal["feather", "poisson"]
 _SETTLE_S = 0.6  # time in which colours follow the target's light most of the way
 _SEAM_CANVAS = Canvas(side_px=64)  # where the membrane is solved
 _MOST_SHIFT = 45.0  # most that the membrane moves a level: hair at the seam must not dye a cheek
+_APART = (0.12, 0.22)  # difference in turn at which a swap begins to fade, and is gone
 _SEAM_LEVEL = 0.6  # of the mask: below it lies the seam, above it what the membrane recolours
 
 
@@ -106,7 +107,8 @@ class Swapper:
     def __call__(self, frame: Frame, face: Whereabouts) -> tuple[Image, Mask]:
         """Swap one frame."""
         rgb, landmarks_px = frame.rgb, self._trembling(face.landmarks_px)
-        seam = replace(self._plan.seam, ratio=face.presence)
+        cut = self._playback.next_for(landmarks_px)
+        seam = replace(self._plan.seam, ratio=face.presence * _fit(cut, landmarks_px))
         mask = blend_mask(landmarks_px, seam, (rgb.shape[0], rgb.shape[1]))
         window = occupied(mask)
         if window is None:
@@ -115,7 +117,7 @@ class Swapper:
             landmarks_px=landmarks_px, points_px=lm.fitted_points(landmarks_px), window=window
         )
         follow = self._follow(frame.t_s)
-        put = self._placed(self._playback.next_for(landmarks_px), rgb, place, follow)
+        put = self._placed(cut, rgb, place, follow)
         weight = np.ascontiguousarray(mask[window])
         target = np.ascontiguousarray(rgb[window])
         if self._plan.blend == "poisson":
@@ -164,6 +166,13 @@ class Swapper:
         size = (put.shape[1], put.shape[0])
         spread = _spread(self._shift * self._plan.membrane, lm.invert_affine(to_canvas), size)
         return np.asarray(np.clip(np.rint(put + spread), 0, 255), np.uint8)
+
+
+def _fit(cut: Cut, landmarks_px: lm.Points) -> float:
+    """1 where the donor's head is turned like the target's, 0 where it would not fit at all."""
+    begins, gone = _APART
+    apart = turned_apart(cut, landmarks_px)
+    return float(np.clip((gone - apart) / (gone - begins), 0, 1))
 
 
 def _spread(field: Field, matrix: NDArray[np.float64], size: tuple[int, int]) -> Field:

@@ -27,6 +27,7 @@ from unmask.forge.render import CRF, MASK_CRF, Performance, Take, donor_from, fo
 from unmask.forge.sightings import Detector
 from unmask.forge.swap import Swapper, draw_swap
 from unmask.types import Frame, Image
+from unmask.video.probe import probe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +87,8 @@ def forge_twin(
         UnmaskError: no face is seen in the clip or its donor; it cannot be read or written.
     """
     _check_request(source, out, method=method, donor=donor, real_out=real_out)
+    if probe(source).kind == "image":
+        raise UsageError(f"{source}: is a still picture; a twin is made of a clip that moves")
     detector = detector or FaceDetector()
     cast = Cast(
         path=follow(source, detector),
