@@ -9,6 +9,7 @@ import pytest
 import timm
 import torch
 from cases import TINY, batch, nudge
+from foreign_weights import shaken, take
 from thop.vision.basic_hooks import count_normalization
 from thop_counts import thop_counts
 from timm.layers import BatchNormAct2d
@@ -201,23 +202,7 @@ def test_vit_equals_timms_with_the_same_weights():
         num_classes=2,
         norm_layer=partial(nn.LayerNorm, eps=1e-5),
     ).eval()
-    renamed = {
-        "patch.": "patch_embed.proj.",
-        "tokens.cls": "cls_token",
-        "tokens.position": "pos_embed",
-        "encoder.": "blocks.",
-        ".norm_attn.": ".norm1.",
-        ".attn.out.": ".attn.proj.",
-        ".norm_mlp.": ".norm2.",
-        ".mlp.0.": ".mlp.fc1.",
-        ".mlp.2.": ".mlp.fc2.",
-    }
-    state = {}
-    for key, value in network.state_dict().items():
-        for ours, theirs in renamed.items():
-            key = key.replace(ours, theirs)  # noqa: PLW2901
-        state[key] = value
-    reference.load_state_dict(state)
+    assert not take(network, shaken(reference).state_dict()).missing
     clips = batch(network.input_spec, 3)
     with torch.no_grad():
         wanted = reference(clips.frames[:, 0])

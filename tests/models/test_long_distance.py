@@ -8,6 +8,7 @@ import pytest
 import thop
 import timm
 import torch
+from foreign_weights import take
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -306,22 +307,7 @@ def test_the_plain_transformer_equals_timms() -> None:
     reference = timm.models.VisionTransformer(
         img_size=32, patch_size=8, embed_dim=24, depth=2, num_heads=3, num_classes=2
     ).eval()
-    renamed = (
-        ("embed.", "patch_embed.proj."),
-        ("cls", "cls_token"),
-        ("position", "pos_embed"),
-        ("norm_attn", "norm1"),
-        ("norm_mlp", "norm2"),
-        ("attn.out", "attn.proj"),
-        ("mlp.0", "mlp.fc1"),
-        ("mlp.2", "mlp.fc2"),
-    )
-    state = {}
-    for key, value in network.state_dict().items():
-        for ours, theirs in renamed:
-            key = key.replace(ours, theirs)  # noqa: PLW2901
-        state[key] = value
-    reference.load_state_dict(state)
+    assert not take(network, reference.state_dict()).missing
     frames = torch.randn(3, 1, 3, 40, 40)
     with torch.no_grad():
         view = network.resize(frames[:, 0])

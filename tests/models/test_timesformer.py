@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pytest
 import thop
 import torch
+from foreign_weights import take
 from torch import Tensor, nn
 from transformers import TimesformerConfig, TimesformerForVideoClassification
 
@@ -65,32 +66,8 @@ def test_the_sequence_has_one_class_token_and_196_patches_a_frame() -> None:
     assert lengths == [(2, 1 + 8 * 196, 768), (2 * 196, 8, 768), (2 * 8, 197, 768)]
 
 
-RENAMED = (
-    ("embed.", "timesformer.embeddings.patch_embeddings.projection."),
-    ("blocks.", "timesformer.encoder.layer."),
-    ("norm_time", "temporal_layernorm"),
-    ("attn_time.qkv", "temporal_attention.attention.qkv"),
-    ("attn_time.out", "temporal_attention.output.dense"),
-    ("time_fc", "temporal_dense"),
-    (".attn.qkv", ".attention.attention.qkv"),
-    (".attn.out", ".attention.output.dense"),
-    ("norm_attn", "layernorm_before"),
-    ("norm_mlp", "layernorm_after"),
-    ("mlp.0", "intermediate.dense"),
-    ("mlp.2", "output.dense"),
-    ("head.", "classifier."),
-)
-WHOLE = {
-    "cls": "timesformer.embeddings.cls_token",
-    "position": "timesformer.embeddings.position_embeddings",
-    "time": "timesformer.embeddings.time_embeddings",
-    "norm.weight": "timesformer.layernorm.weight",
-    "norm.bias": "timesformer.layernorm.bias",
-}
-
-
 def transformers_own(network: Network, kind: Kind) -> nn.Module:
-    """The same network of transformers with the same weights."""
+    """The same network of transformers, whose random weights ours then has too."""
     config = network.config
     reference = TimesformerForVideoClassification(
         TimesformerConfig(
@@ -105,25 +82,20 @@ def transformers_own(network: Network, kind: Kind) -> nn.Module:
             num_labels=2,
         )
     )
-    state = {}
-    for key, value in network.state_dict().items():
-        name = WHOLE.get(key, key)
-        if name == key:
-            for ours, theirs in RENAMED:
-                name = name.replace(ours, theirs)
-        state[name] = value
-    reference.load_state_dict(state)
+    shake(reference)
+    report = take(network, reference.state_dict())
+    assert not report.missing
     return reference.eval()
 
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_logits_are_those_of_transformers_with_the_same_weights(kind: Kind) -> None:
     network = create(NAMES[kind], **TINY).eval()
-    shake(network)
+    reference = transformers_own(network, kind)
     frames = torch.randn(2, 3, 3, 24, 24, generator=torch.Generator().manual_seed(6))
     with torch.no_grad():
         pair = network(Batch(frames=frames)).aux["pair"]
-        wanted = transformers_own(network, kind)(pixel_values=frames).logits
+        wanted = reference(pixel_values=frames).logits
     assert wanted.std() > 0.1
     torch.testing.assert_close(pair, wanted, rtol=1e-4, atol=1e-5)
 
@@ -133,10 +105,11 @@ def test_logits_are_those_of_transformers_with_the_same_weights(kind: Kind) -> N
 def test_logits_are_those_of_transformers_at_full_size(kind: Kind) -> None:
     torch.manual_seed(0)
     network = create(NAMES[kind], depth=2).eval()
+    reference = transformers_own(network, kind)
     frames = torch.randn(1, 8, 3, 224, 224)
     with torch.no_grad():
         pair = network(Batch(frames=frames)).aux["pair"]
-        wanted = transformers_own(network, kind)(pixel_values=frames).logits
+        wanted = reference(pixel_values=frames).logits
     torch.testing.assert_close(pair, wanted, rtol=1e-4, atol=1e-5)
 
 
