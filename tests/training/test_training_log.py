@@ -6,10 +6,14 @@ import io
 import json
 from pathlib import Path
 
+import cv2
 import pytest
+import tiny_training
 import torch
 from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from unmask.training.curves import draw_curves
 from unmask.training.log import Display, RunLog, Window, duration
 
 
@@ -68,3 +72,25 @@ def test_without_a_terminal_figures_come_as_plain_lines_now_and_then() -> None:
 )
 def test_durations_read_at_a_glance(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_tensorboard_has_every_logged_number_once_after_a_resume(tmp_path: Path) -> None:
+    tiny_training.fit(tmp_path, steps=4, valid_every=2, save_every=4)
+    tiny_training.fit(tmp_path, steps=6, valid_every=2, resume=True)
+    logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    for event, name in (("train", "loss"), ("train", "bce"), ("valid", "auc"), ("valid", "bce")):
+        expected = {
+            e["step"]: {**e, **e.get("parts", {})}[name] for e in logged if e["event"] == event
+        }
+        shown = {point.step: point.value for point in board.Scalars(f"{event}/{name}")}
+        assert shown == pytest.approx(expected, rel=1e-6)
+
+
+def test_curves_are_drawn_of_any_run(tmp_path: Path) -> None:
+    tiny_training.fit(tmp_path, steps=4, valid_every=2)
+    picture = cv2.imread(str(draw_curves(tmp_path)))
+    assert picture.shape[1] > picture.shape[0] > 300
+    assert picture.std() > 10
+    (tmp_path / "log.jsonl").write_text("")  # stopped before its first line
+    draw_curves(tmp_path)

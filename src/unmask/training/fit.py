@@ -1,8 +1,9 @@
 """One run: the network of a recipe learns from the data of the recipe, in a folder of its own.
 
 The folder holds `config.json` (recipe, data digest, versions), `init.json` (what became of the
-weights it started from, if there were any), `log.jsonl`, `state.pt` (all that resuming needs) and
-`best/`, the checkpoint of the best candidate so far.
+weights it started from, if there were any), `log.jsonl` and its numbers in `tensorboard/`,
+`state.pt` (all that resuming needs), `best/`, the checkpoint of the best candidate so far, and in
+the end `curves.png`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from unmask.models.base import Network, Objective
 from unmask.models.checkpoint import Checkpoint, packaged, read_checkpoint
 from unmask.models.weights import load_network, load_weights, save_checkpoint
 from unmask.training.crew import Crew
+from unmask.training.curves import draw_curves
 from unmask.training.engine import Outcome, train
 from unmask.training.folder import open_folder, versions
 from unmask.training.initialise import initialise, keep_reports
@@ -66,7 +68,7 @@ def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say)
             licence=recipe.licence,
         )
 
-    return train(
+    outcome = train(
         objective,
         train_set,
         valid_set,
@@ -77,6 +79,9 @@ def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say)
         resume=resume,
         fabric=fabric,
     )
+    if crew.leads:
+        draw_curves(folder)
+    return outcome
 
 
 def make_network(recipe: Recipe) -> Network:

@@ -14,13 +14,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 LOG = "log.jsonl"  # its name in a run folder
+BOARD = "tensorboard"  # folder of its event files
+BOARD_EVENTS = frozenset({"train", "valid"})
 PLAIN_LINE_EVERY_S = 30.0  # where there is no terminal to redraw
 
 
 class RunLog:
-    """Appends events to `log.jsonl`.
+    """Appends events to `log.jsonl`, and their numbers to `tensorboard/` beside it.
 
     A resumed run cuts the log back to where its state was saved, so that every step that counts
     appears once.
@@ -28,6 +31,8 @@ class RunLog:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab")
+        self._board_folder = path.parent / BOARD if path.name == LOG else None
+        self._board: SummaryWriter | None = None
 
     @property
     def length(self) -> int:
@@ -44,10 +49,25 @@ class RunLog:
         line = json.dumps({"event": event, **values}, default=str, allow_nan=False)
         self._file.write(line.encode() + b"\n")
         self._file.flush()
+        if event in BOARD_EVENTS and self._board_folder is not None:
+            self._show(event, values)
+
+    def _show(self, event: str, values: dict[str, Any]) -> None:
+        """Hand numbers to TensorBoard, which forgets what it had from this first step on."""
+        step = values["step"]
+        if self._board is None:
+            self._board = SummaryWriter(str(self._board_folder), purge_step=step)
+        parts = values.get("parts", {})
+        for name, value in {**values, **parts}.items():
+            if isinstance(value, float | int) and name != "step":
+                self._board.add_scalar(f"{event}/{name}", value, step)
+        self._board.flush()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
         self._file.close()
+        if self._board is not None:
+            self._board.close()
 
 
 class Window:
