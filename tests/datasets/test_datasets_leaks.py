@@ -190,9 +190,26 @@ def plant_in_a_folder(root):
     return "folder", {}
 
 
+def plant_a_copy_in_celebdf(root):
+    trees.celebdf(root)
+    tested = (root / "YouTube-real/00170.mp4").read_bytes()
+    (root / "YouTube-real/00011.mp4").write_bytes(tested)
+    return "celebdf-v2", {}
+
+
+def plant_a_copy_in_dfd(root):
+    trees.dfd(root)
+    folder = root / "original_sequences/actors/c23/videos"
+    learnt = (folder / "01__hugging_happy.mp4").read_bytes()
+    (folder / "05__hugging_happy.mp4").write_bytes(learnt)
+    return "dfd", {"split": "identity"}
+
+
 @pytest.mark.parametrize(
     "plant",
     [
+        plant_a_copy_in_celebdf,
+        plant_a_copy_in_dfd,
         plant_in_ffpp,
         plant_pair_across_ffpps_lists,
         plant_in_deeperforensics,

@@ -67,12 +67,16 @@ class Leak:
     examples: tuple[tuple[Split, str], ...]  # a side and the id of a video there, for each side
     n_videos: int
 
+    @property
+    def shown(self) -> str:
+        """The examples in words."""
+        return "is in " + " and ".join(f"{name} ({side})" for side, name in self.examples)
+
     def __str__(self) -> str:
-        shown = " and ".join(f"{name} ({side})" for side, name in self.examples)
-        return f"{_WORDS[self.kind]} {self.shared} is in {shown}"
+        return f"{WORDS[self.kind]} {self.shared} {self.shown}"
 
 
-_WORDS: dict[Kinship, str] = {
+WORDS: dict[Kinship, str] = {
     "source": "recording",
     "identity": "person",
     "original": "original",

@@ -45,7 +45,7 @@ READERS: dict[str, Reader] = {
         splits=deeperforensics.SPLITS,
     ),
     "folder": Reader(
-        title="your own: real/ and fake/, or a CSV file",
+        title="A collection of your own",
         read=folder.read_folder,
         splits=folder.SPLITS,
     ),

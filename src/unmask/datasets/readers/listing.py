@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from unmask.config import suggestion
+from unmask.datasets.copies import with_digests
 from unmask.datasets.manifest import Kinship, Manifest, Video
 from unmask.datasets.splits import refuse_leaks
 from unmask.errors import DataError, UsageError
@@ -52,6 +53,8 @@ class Listing:
     def checked(self) -> Manifest:
         """Return the manifest, or refuse it because its sides are not apart.
 
+        Files of one size are read to find copies on two sides.
+
         Raises:
             DataError: lists contradict one another, or two sides share what they must not.
         """
@@ -61,8 +64,9 @@ class Listing:
                 f"{self.manifest.root}: {torn[0].path} {torn[0].reason}, and {len(torn) - 1} more "
                 "like it; a video is on one side of a split. Restore the data set's own lists"
             )
-        refuse_leaks(self.manifest)
-        return self.manifest
+        manifest = with_digests(self.manifest)
+        refuse_leaks(manifest)
+        return manifest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,39 +1,26 @@
 """What the data sets say they hold, to stand beside what is found.
 
-One `Count` holds for every compression of a data set. A field that is None means all: all methods,
-both labels, all sides. Sources are the publications named in each reader and their own pages.
+One `Count` holds for every compression of a data set. Sources are the publications named in each
+reader and the data sets' own pages.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unmask.datasets.manifest import ORIGINAL, Split, Video
-from unmask.datasets.readers import deeperforensics, dfd, dfdc, ffpp
+from unmask.datasets.manifest import ORIGINAL, Split
+from unmask.datasets.readers import celebdf, deeperforensics, dfd, dfdc, ffpp
+
+ALL, FAKES = "all", "fakes"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
-    """So many videos of a method, a label, a side."""
+    """So many videos of a method (or ALL, or all FAKES) on a side (None = wherever)."""
 
     n: int
-    method: str | None = None
-    label: int | None = None
+    method: str = ALL
     split: Split | None = None
-
-    def counts(self, video: Video) -> bool:
-        """Whether a video is one of those meant."""
-        return (
-            self.method in (None, video.method)
-            and self.label in (None, video.label)
-            and self.split in (None, video.split)
-        )
-
-    @property
-    def name(self) -> str:
-        """What is counted, in words."""
-        kind = {None: "all", 0: ORIGINAL, 1: "fakes"}[self.label]
-        return self.method or kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +50,14 @@ PUBLISHED: dict[str, Published] = {
         ),
     ),
     "dfd": Published(
-        source="Dufour and Gully 2019; no split of its own",
+        source="Dufour and Gully 2019; no split of its own, all of it is test",
         compressions=("raw", "c23", "c40"),
-        counts=(Count(n=363, method=ORIGINAL), Count(n=3068, method=dfd.METHOD)),
+        counts=(
+            Count(n=363, method=ORIGINAL),
+            Count(n=363, method=ORIGINAL, split="test"),
+            Count(n=3_068, method=dfd.METHOD),
+            Count(n=3_068, method=dfd.METHOD, split="test"),
+        ),
     ),
     "dfdc": Published(
         source="Dolhansky et al. 2020, Kaggle",
@@ -88,20 +80,20 @@ PUBLISHED: dict[str, Published] = {
             Count(n=4_464, split="train"),
             Count(n=780, split="test"),
             Count(n=1_131, method=ORIGINAL),
-            Count(n=4_113, label=1),
+            Count(n=4_113, method=FAKES),
         ),
     ),
     "celebdf-v1": Published(
         source="Li et al. 2020, first release",
-        counts=(Count(n=408, method=ORIGINAL), Count(n=795, label=1)),
+        counts=(Count(n=408, method=ORIGINAL), Count(n=795, method=celebdf.METHOD)),
     ),
     "celebdf-v2": Published(
         source="Li et al. 2020; the test list has 518 lines",
         counts=(
             Count(n=890, method=ORIGINAL),
             Count(n=178, method=ORIGINAL, split="test"),
-            Count(n=5_639, label=1),
-            Count(n=340, label=1, split="test"),
+            Count(n=5_639, method=celebdf.METHOD),
+            Count(n=340, method=celebdf.METHOD, split="test"),
         ),
     ),
     "deeperforensics": Published(
