@@ -31,12 +31,14 @@ costly_law = pytest.mark.parametrize("case", rows("lead"))
 
 
 @pytest.fixture(autouse=True)
-def _excused(request: pytest.FixtureRequest) -> None:
-    """Skip a law that cannot hold for a network, with the reason."""
+def _kept_defects(request: pytest.FixtureRequest) -> None:
+    """Expect the laws that a network is known to break to fail, and report it if one holds."""
     case = request.node.callspec.params.get("case") if hasattr(request.node, "callspec") else None
-    reason = case and case.tiny.excused.get(request.node.originalname)
+    reason = case and case.tiny.breaks.get(request.node.originalname)
     if reason:
-        pytest.skip(reason)
+        request.node.add_marker(
+            pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True)
+        )
 
 
 def score(network: Network, clips: Batch) -> Tensor:
@@ -150,11 +152,12 @@ def test_everything_that_may_learn_learns_and_teachers_do_not(case: Case):
     assert {id(p) for p in learning} == {
         id(p) for p in objective.parameters() if p.requires_grad
     }, "the optimizer's parameters are not those that may learn"
+    rounding = 1e-10 * max(p.grad.abs().max() for p in learning if p.grad is not None)
     for name, parameter in objective.named_parameters():
         if parameter.requires_grad:
             assert parameter.grad is not None, f"{name} has no gradient"
             assert parameter.grad.isfinite().all(), f"{name} has a gradient that is not finite"
-            assert parameter.grad.abs().max() > 0, f"{name} has a gradient of zero"
+            assert parameter.grad.abs().max() > rounding, f"{name} has a gradient of zero"
         else:
             assert parameter.grad is None, f"{name} is frozen but has a gradient"
     changed = [n for n, value in objective.named_buffers() if not torch.equal(value, before[n])]
@@ -217,14 +220,14 @@ def test_bf16_trains_and_answers_about_the_same(case: Case):
 @costly_law
 def test_it_learns_eight_clips_by_heart(case: Case):
     network = case.network()
-    objective = case.learner(network)
     clips = batch(network.input_spec, 8)
-    learner = torch.optim.Adam(objective.param_groups(), lr=case.tiny.overfit.lr)
-    objective.train()
-    for _ in range(case.tiny.overfit.steps):
-        learner.zero_grad()
-        objective(clips).total.backward()
-        learner.step()
+    for stage, lr in case.stages().items():
+        objective = stage(network).train()
+        learner = torch.optim.Adam(objective.param_groups(), lr=lr)
+        for _ in range(case.tiny.overfit.steps):
+            learner.zero_grad()
+            objective(clips).total.backward()
+            learner.step()
     with torch.no_grad(), settling_norms(network):
         network(clips)
     logit = score(network.eval(), clips)
