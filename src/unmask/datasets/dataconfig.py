@@ -9,6 +9,7 @@ from typing import Literal
 from unmask.datasets.augment import AugmentConfig
 from unmask.datasets.sources import Target
 from unmask.errors import ConfigError
+from unmask.forge.methods import FaceMethod
 from unmask.forge.selfblend import SelfBlendConfig
 
 
@@ -24,7 +25,8 @@ class DataConfig:
     valid_clips: int = 1  # of a row, spread over it, where nothing is drawn
     draw: Literal["balanced", "all"] = "balanced"  # as many fakes as reals, or every row once
     fakes_by: Literal["row", "method"] = "row"  # which take turns; method: each as often as others
-    forged_share: float = 0.5  # of the fakes drawn: self-blends of reals instead of fakes on disk
+    forged_share: float = 0.5  # of the fakes drawn: forged from reals instead of fakes on disk
+    forge_methods: tuple[FaceMethod, ...] = ("self_blend",)  # of these forged fakes, drawn evenly
     real_repeat: int = 1  # how often an epoch shows every real as a real
     limit: int | None = None  # about so many rows, for trying out
     seed: int = 0
@@ -38,6 +40,10 @@ class DataConfig:
         for name in ("real_repeat", "valid_clips", "limit"):
             if (count := getattr(self, name)) is not None and count < 1:
                 raise ConfigError(f"data.{name} = {count}: is a count, at least 1")
+        if not self.forge_methods:
+            raise ConfigError(
+                "data.forge_methods is empty; set data.forged_share = 0 to forge none"
+            )
         if self.draw == "all" and self.forged_share:
             raise ConfigError(
                 "data.draw = all shows what there is; set data.forged_share = 0, or draw balanced"

@@ -20,8 +20,9 @@ from unmask.datasets.augmented import Mask, augmented_masks, augmented_views
 from unmask.datasets.dataconfig import DataConfig
 from unmask.datasets.sources import Places, Sights, Source, heard, places_of_clips
 from unmask.errors import DataError
+from unmask.forge.methods import FaceMethod, forge_face
 from unmask.forge.selfblend import BlendPlan, apply_plan, draw_plan
-from unmask.types import Face, InputSpec
+from unmask.types import Face, Image, InputSpec
 
 Views = NDArray[np.uint8]  # (T, H, W, 3), before normalisation
 Kind = Literal["real", "fake", "forged"]
@@ -33,16 +34,16 @@ class Pick:
 
     row: int
     kind: Kind
-    twin: int | None  # a self-blend and the real it is made from share a twin number
+    twin: int | None  # a forged face and the real it is made from share a twin number
 
 
 class DrawnSamples:
     """One epoch of training: reals first, then fakes; the loader shuffles.
 
-    Balanced: every real `real_repeat` times and as many fakes, a share of them self-blends. A
-    forged real and its fake twin share one plan, and the twin's target is what the real shows: else
-    the recolouring of the target would give the label away. Fakes on disk take turns over the
-    epochs. Not balanced: every real `real_repeat` times and every fake once.
+    Balanced: every real `real_repeat` times and as many fakes, a share of them forged from reals. A
+    self-blended real and its fake twin share one plan, and the twin's target is what the real
+    shows: else the recolouring of the target would give the label away. Fakes on disk take turns
+    over the epochs. Not balanced: every real `real_repeat` times and every fake once.
 
     A clip may begin anywhere in its track.
     """
@@ -85,7 +86,7 @@ class DrawnSamples:
         pick, places, rng = self._clip(index, epoch)
         sights = self.source.sights(pick.row, places)
         if pick.twin is not None:
-            sights = [_blended(face, self._plan(pick, epoch), pick.kind) for face in _faces(sights)]
+            sights = self._forged(_faces(sights), pick, epoch)
         views = augmented_views(sights, self.input_spec, draw(self.config.augment, rng))
         return views, 0.0 if pick.kind == "real" else 1.0
 
@@ -96,7 +97,7 @@ class DrawnSamples:
         if pick.kind == "fake":
             masks = self.source.masks(pick.row, places)
         elif pick.kind == "forged":
-            masks = [_blend_mask(face, self._plan(pick, epoch)) for face in faces]
+            masks = self._forged_masks(faces, pick, epoch)
         else:
             masks = [np.zeros(face.crop.shape[:2], np.uint8) for face in faces]
         if masks is None:
@@ -117,10 +118,39 @@ class DrawnSamples:
         clips = places_of_clips(every_window, times_s, self.input_spec, stride)
         return pick, clips[int(rng.integers(len(clips)))], rng
 
-    def _plan(self, pick: Pick, epoch: int) -> BlendPlan:
+    def _forged(self, faces: list[Face], pick: Pick, epoch: int) -> list[Face]:
+        """Return the faces of a clip as fakes, or as the real twins of these fakes."""
+        method = self._method(pick, epoch)
+        if method == "self_blend":
+            plan = self._plan(pick, epoch)
+            return [_blended(face, plan, pick.kind) for face in faces]
+        if pick.kind == "real":
+            return faces
+        made = (_made(face, method, self._dice(method, pick, epoch)) for face in faces)
+        return [replace(face, crop=fake) for face, (fake, _) in zip(faces, made, strict=True)]
+
+    def _forged_masks(self, faces: list[Face], pick: Pick, epoch: int) -> list[Mask]:
+        method = self._method(pick, epoch)
+        if method == "self_blend":
+            plan = self._plan(pick, epoch)
+            return [_blend_mask(face, plan) for face in faces]
+        made = (_made(face, method, self._dice(method, pick, epoch)) for face in faces)
+        return [np.rint(mask * 255).astype(np.uint8) for _, mask in made]
+
+    def _method(self, pick: Pick, epoch: int) -> FaceMethod:
+        """Say how a twin is forged; one method alone needs no die."""
+        methods = self.config.forge_methods
+        if len(methods) == 1:
+            return methods[0]
+        return methods[int(self._dice("method", pick, epoch).integers(len(methods)))]
+
+    def _dice(self, purpose: str, pick: Pick, epoch: int) -> np.random.Generator:
+        """Return the same generator for every frame of a twin: all are forged alike."""
         assert pick.twin is not None
-        dice = seeded("blend", self.config.seed, epoch, pick.twin)
-        return draw_plan(dice, self.config.self_blend)
+        return seeded(purpose, self.config.seed, epoch, pick.twin)
+
+    def _plan(self, pick: Pick, epoch: int) -> BlendPlan:
+        return draw_plan(self._dice("blend", pick, epoch), self.config.self_blend)
 
     def _turn(self, rows: NDArray[np.int64], kind: Kind, lap: int, place: int) -> int:
         """Return the row at a place of one shuffled lap over rows."""
@@ -154,6 +184,12 @@ def _faces(sights: Sights) -> list[Face]:
             "data.forged_share = 0"
         )
     return faces
+
+
+def _made(
+    face: Face, method: FaceMethod, dice: np.random.Generator
+) -> tuple[Image, NDArray[np.float32]]:
+    return forge_face(face.crop, face.landmarks_px - face.crop_origin_px, method, dice)
 
 
 def _blend_mask(face: Face, plan: BlendPlan) -> Mask:
