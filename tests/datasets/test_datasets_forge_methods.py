@@ -1,4 +1,4 @@
-"""Laws of forging on the spot by several methods: only reals, all frames alike, nothing else moved."""
+"""Laws of forging on the spot by several methods: only reals, all frames alike, no more moved."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from drawn_faces import rows_of, write_parquet
+
 from unmask.config import build
 from unmask.datasets.augment import AugmentConfig
 from unmask.datasets.samples import DataConfig, open_samples
