@@ -354,7 +354,8 @@ def test_an_efficientnet_pytorch_is_the_same_function(b0: nn.Module) -> None:
         close(pair_of(network, x), b0(x[:, 0]))
 
 
-@pytest.mark.parametrize("size", ["b4", pytest.param("b7", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["b4", "b7"])
 def test_deeper_efficientnets_find_their_stages(size: str) -> None:
     reference = timm.create_model(f"tf_efficientnet_{size}", num_classes=1000)
     state = {
@@ -466,7 +467,9 @@ def hara_shapes(depth: int, width: int = 4, *, shortcut: str = "B") -> published
     return {**shapes, "fc.weight": (700, into), "fc.bias": (700,)}
 
 
-@pytest.mark.parametrize("depth", BLOCKS)
+@pytest.mark.parametrize(
+    "depth", [pytest.param(d, marks=pytest.mark.slow if d in (34, 101) else ()) for d in BLOCKS]
+)
 def test_a_3d_resnet_of_hara_fills_all_but_the_head_and_our_attention(depth: int) -> None:
     network = create("resnet3d/nl12", depth=depth, width=4, reduction=2)
     tensors = drawn(hara_shapes(depth))
