@@ -21,7 +21,7 @@ from typing import Any
 from unmask.datasets.extract import Extractor, Kept, Settings, Spent
 from unmask.datasets.journal import ShardEntry
 from unmask.datasets.manifest import Outcome
-from unmask.datasets.shard import Job, make_shard
+from unmask.datasets.shard import Extract, Job, make_shard
 from unmask.datasets.store import Store
 from unmask.errors import DataError, UnmaskError
 
@@ -49,14 +49,22 @@ Told = Callable[[Done], None]
 
 
 def run_jobs(
-    jobs: Sequence[Job], url: str, settings: Settings, *, n_workers: int, told: Told
+    jobs: Sequence[Job],
+    url: str,
+    settings: Settings,
+    *,
+    n_workers: int,
+    told: Told,
+    extractor: Extract | None = None,
 ) -> Iterator[ShardEntry]:
     """Prepare shards with `n_workers` processes (0: in this one) and yield their entries.
 
+    An extractor of one's own stays in this process.
+
     `told` hears of every video; of those of a shard whose worker died, twice.
     """
-    if n_workers == 0:
-        store, extractor = Store(url), Extractor(settings)
+    if extractor is not None or n_workers == 0:
+        store, extractor = Store(url), extractor or Extractor(settings)
         for job in jobs:
             yield make_shard(job, store, extractor, lambda kept: told(Done.of(kept)))
         return

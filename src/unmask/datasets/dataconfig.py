@@ -20,6 +20,9 @@ class DataConfig:
     reader: Literal["parquet", "folder", "prepared"] = "parquet"
     paths: tuple[Path, ...] = ()  # files, folders with train* and val*, or prepared data sets
     target: Target = "any"  # what makes a prepared video a fake: its picture, its sound, or either
+    methods: tuple[str, ...] = ()  # of the fakes of prepared data, as the manifest has them; all
+    compressions: tuple[str, ...] = ()  # of prepared data; all
+    train_share: float = 1.0  # of the recordings left to learn from: how much do data matter?
     calib_share: float = 0.08  # of the recordings, set aside to choose on
     choose_on: Literal["share", "val"] = "share"  # or on the data's own validation part
     valid_clips: int = 1  # of a row, spread over it, where nothing is drawn
@@ -34,7 +37,7 @@ class DataConfig:
     self_blend: SelfBlendConfig = field(default_factory=SelfBlendConfig)
 
     def __post_init__(self) -> None:
-        for name in ("calib_share", "forged_share"):
+        for name in ("calib_share", "forged_share", "train_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"data.{name} = {getattr(self, name)}: a share lies in [0, 1]")
         for name in ("real_repeat", "valid_clips", "limit"):

@@ -32,6 +32,7 @@ from unmask.datasets.journal import ShardEntry, VideoEntry
 from unmask.datasets.manifest import Manifest, write_manifest
 from unmask.datasets.plan import make_jobs, make_plan
 from unmask.datasets.sampling import sampling
+from unmask.datasets.shard import Extract
 from unmask.datasets.store import FACES, INDEX, MANIFEST, RECORD, Store
 from unmask.errors import DataError, UsageError
 
@@ -79,6 +80,7 @@ def prepare(
     settings: Settings,
     *,
     n_workers: int = 1,
+    extractor: Extract | None = None,
     expect: Callable[[int], None] = lambda _: None,
     told: Told = lambda _: None,
 ) -> Result:
@@ -89,6 +91,7 @@ def prepare(
         url: where to; empty, or a preparation of the same videos with the same settings.
         settings: what is kept.
         n_workers: processes; 0 = in this one. The result does not depend on it.
+        extractor: who looks at the videos, in this process; none = a face detector, in workers.
         expect: hears how many videos are to be prepared, once.
         told: hears of each.
 
@@ -115,7 +118,9 @@ def prepare(
 
         for wave in waves:
             jobs = make_jobs(wave, manifest, settings, entries.values())
-            for entry in run_jobs(jobs, url, settings, n_workers=n_workers, told=heard):
+            for entry in run_jobs(
+                jobs, url, settings, n_workers=n_workers, told=heard, extractor=extractor
+            ):
                 entries[entry.shard] = entry
         old = _finish(store, manifest, [entries[shard.number] for shard in shards], record)
     return Result(

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -81,6 +81,24 @@ class Prepared:
     def take(self, rows: Rows) -> Prepared:
         """Return some of the rows."""
         return Prepared(rows=tuple(self.rows[i] for i in rows))
+
+    def chosen(self, methods: Sequence[str], compressions: Sequence[str]) -> Prepared:
+        """Return the rows of some compressions: reals, and fakes of some methods (none named: all).
+
+        Raises:
+            DataError: one that is named is not there.
+        """
+        there = {row.video.method for row in self.rows if row.video.label}
+        _refuse_absent("methods", methods, there)
+        _refuse_absent("compressions", compressions, {row.video.compression for row in self.rows})
+        return Prepared(
+            rows=tuple(
+                row
+                for row in self.rows
+                if (not methods or row.video.label == 0 or row.video.method in methods)
+                and (not compressions or row.video.compression in compressions)
+            )
+        )
 
     def serving(self, spec: InputSpec) -> Prepared:
         """Return the rows of which at least half a clip of a system was seen.
@@ -216,6 +234,16 @@ def open_prepared(
             f"wanted: {_WANTED[view]}, with a label for data.target = {target})"
         )
     return Prepared(rows=tuple(rows))
+
+
+def _refuse_absent(key: str, named: Sequence[str], there: Set[str | None]) -> None:
+    absent = [name for name in named if name not in there]
+    if absent:
+        known = ", ".join(sorted(map(str, there - {None}))) or "none"
+        raise DataError(
+            f"data.{key} names {', '.join(absent)}, of which the prepared data have nothing on "
+            f"this side; there are: {known}"
+        )
 
 
 _WANTED: dict[View, str] = {

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+import numpy as np
+
 from unmask.clips.mel import Sound
 from unmask.clips.tensors import cut_views
 from unmask.clips.windows import windows
@@ -20,7 +22,7 @@ from unmask.datasets.drawn import DrawnSamples, Pick, Views, seeded
 from unmask.datasets.faces import read_folder, read_parquet
 from unmask.datasets.prepared import open_prepared
 from unmask.datasets.sources import Places, Source, heard, places_of_clips
-from unmask.datasets.splits import limit_rows
+from unmask.datasets.splits import limit_rows, position
 from unmask.errors import DataError
 from unmask.types import InputSpec, View
 
@@ -105,7 +107,10 @@ def open_source(
     source: Source
     if config.reader == "prepared":
         urls = [_url(path) for path in config.paths]
-        source = open_prepared(urls, part=part, target=config.target, view=view)
+        prepared = open_prepared(urls, part=part, target=config.target, view=view)
+        source = prepared.chosen(config.methods, config.compressions)
+    elif config.methods or config.compressions:
+        raise DataError(f"a {config.reader} of crops does not say by which method a face is forged")
     elif part == "test":
         raise DataError(f"a {config.reader} of crops has no test part; prepared data sets have")
     else:
@@ -131,13 +136,21 @@ def open_samples(config: DataConfig, input_spec: InputSpec, split: Split) -> Sam
         part = "test" if split == "test" else "val"
     source = open_source(config, part, view=input_spec.view).serving(input_spec)
     if split == "train" and own:
-        return DrawnSamples(source, input_spec, config)
+        return DrawnSamples(_share(source, config), input_spec, config)
     if split in ("train", "calib") and not own:
         train, calib = source.halves(config.calib_share)
         if split == "train":
-            return DrawnSamples(source.take(train), input_spec, config)
+            return DrawnSamples(_share(source.take(train), config), input_spec, config)
         source = source.take(calib)
     return PlainSamples(source=source, input_spec=input_spec, clips_per_row=config.valid_clips)
+
+
+def _share(source: Source, config: DataConfig) -> Source:
+    """Keep some of the recordings to learn from; a larger share holds a smaller one."""
+    if config.train_share == 1:
+        return source
+    places = np.array([position(original, "train_share") for original in source.originals])
+    return source.take(np.flatnonzero(places < config.train_share))
 
 
 def _url(path: Path) -> str:

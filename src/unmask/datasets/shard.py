@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from unmask.datasets.borrow import read_borrowed
-from unmask.datasets.extract import Extractor, Kept
+from unmask.datasets.borrow import Borrowed, read_borrowed
+from unmask.datasets.extract import Kept, Settings
 from unmask.datasets.journal import ShardEntry, Span, VideoEntry
 from unmask.datasets.shelf import Row
 from unmask.datasets.store import (
@@ -51,8 +52,20 @@ class Job:
     tasks: tuple[Task, ...]
 
 
+class Extract(Protocol):
+    """What looks at videos: `Extractor` at files."""
+
+    settings: Settings
+
+    def __call__(
+        self, video: str, path: Path, *, mask: Path | None, borrowed: Borrowed | None
+    ) -> Kept:
+        """Keep what there is of one video."""
+        ...
+
+
 def make_shard(
-    job: Job, store: Store, extractor: Extractor, told: Callable[[Kept], None]
+    job: Job, store: Store, extractor: Extract, told: Callable[[Kept], None]
 ) -> ShardEntry:
     """Prepare the videos of a shard and write its files; `told` hears of each video.
 
@@ -102,7 +115,7 @@ def local_copy(url: str) -> Iterator[Path]:
         yield copy
 
 
-def _kept(task: Task, store: Store, extractor: Extractor) -> Kept:
+def _kept(task: Task, store: Store, extractor: Extract) -> Kept:
     if task.crashed is not None:
         return Kept(outcome="unreadable", reason=task.crashed)
     borrowed = None if task.real is None else read_borrowed(store, *task.real)
