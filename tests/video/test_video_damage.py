@@ -79,6 +79,32 @@ def test_a_hole_that_the_demuxer_passes_over_is_told(tmp_path):
     assert "damaged frames left out between" in reader.lost
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.ts", "a.flv", "a.mp4"])
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_recording_that_pauses_is_not_damaged(tmp_path, name, heard):
+    """The beginning looks like a constant rate; no byte of the file is missing in the pause."""
+    times = [k / 25 + 3 * (k >= 110) for k in range(200)]
+    sound = media.Sound(lasts_s=11.0) if heard else None
+    clip = media.write_clip(tmp_path / name, 200, times_s=times, options=GOPS, sound=sound)
+    reader = Reader(clip)
+    assert not reader.info.variable_frame_rate
+    assert [media.number_of(frame.rgb) for frame in reader.all_frames()] == list(range(200))
+    assert reader.lost is None
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.ts", "a.flv"])
+def test_a_hole_is_told_in_a_recording_that_pauses_too(tmp_path, name):
+    times = [k / 25 + 3 * (k >= 60) for k in range(200)]
+    clip = media.write_clip(tmp_path / name, 200, times_s=times, options=GOPS)
+    reader = Reader(media.garble(clip, 0.6, 0.65))
+    numbers = [media.number_of(frame.rgb) for frame in reader.all_frames()]
+    assert numbers[:75] == list(range(75)), "the pause costs nothing"
+    assert len(numbers) < 190
+    assert reader.lost is not None
+    start_s = float(reader.lost.split("between ")[1].split(" s")[0])
+    assert start_s > 6
+
+
 def test_a_good_file_has_lost_nothing(tmp_path):
     sound = media.Sound(lasts_s=6.0)
     for name in ("a.mp4", "a.mkv", "a.ts"):  # the sound outlasts the picture by 4 s

@@ -8,10 +8,15 @@ see such pictures, so they are left out and the stretch is told.
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import av
 from av.packet import Packet
 from av.video.stream import VideoStream
+
+_REORDER_S = 1.0  # a packet's stamp of decoding may lie so far before its picture is shown
+_SKIP_SHARE = 0.25  # of the bytes that a gap in time would hold; headers and padding are less
+_SKIPS_KEPT = 1000  # the last ones; some containers have a few bytes between all packets
 
 
 class Damage:
@@ -23,6 +28,11 @@ class Damage:
         self._good_s = 0.0  # the last good frame
         self._inside_s: tuple[float, float] | None = None  # around all damage with good ends
         self._open_s: float | None = None  # the last good frame before damage that goes on
+        self._from: tuple[int, float] | None = None  # byte and container time of the first packet
+        self._read_to = 0  # byte of the file where the packets so far end
+        # Bytes that are in no packet, and the container time of the next one.
+        self._skips: deque[tuple[float, int]] = deque(maxlen=_SKIPS_KEPT)
+        self._located = True  # packets say where in the file they lie
 
     def mark(self) -> None:
         """Something could not be read or decoded after the last good frame."""
@@ -37,6 +47,31 @@ class Damage:
         """
         if packet.is_corrupt and packet.dts is not None:
             self._incomplete.append(packet.dts)
+
+    def locate(self, packet: Packet[Any]) -> None:
+        """Note where in the file a packet lies, of picture or sound, and what was skipped."""
+        stamp = packet.pts if packet.dts is None else packet.dts
+        if packet.pos is None or packet.pos < 0 or stamp is None:
+            self._located = False
+            return
+        at_s = float(stamp * packet.time_base)
+        if self._from is None:
+            self._from, self._read_to = (packet.pos, at_s), packet.pos
+        if packet.pos > self._read_to:
+            self._skips.append((at_s, packet.pos - self._read_to))
+        self._read_to = max(self._read_to, packet.pos + packet.size)
+
+    def skipped(self, start_s: float, end_s: float) -> bool:
+        """Whether a stretch was skipped between two container times as if frames had been there.
+
+        Where packets do not say where they lie, it must be assumed.
+        """
+        if not self._located or self._from is None:
+            return True
+        around = (n for at_s, n in self._skips if start_s - _REORDER_S <= at_s <= end_s)
+        first, first_s = self._from
+        usual = (self._read_to - first) / max(start_s - first_s, 1.0)  # bytes a second
+        return max(around, default=0) > _SKIP_SHARE * usual * (end_s - start_s)
 
     def spoils(self, frame: av.VideoFrame) -> bool:
         """Whether a frame is damaged, or builds on one that is or was not decoded."""
@@ -61,6 +96,7 @@ class Damage:
         """A seek: decoding begins anew at the next key frame."""
         self._await_key = True
         self._incomplete.clear()
+        self._from = None
 
     def end(self) -> None:
         """The stream is over."""

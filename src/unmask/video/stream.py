@@ -21,7 +21,7 @@ from unmask.video.damage import Damage
 _SEEK_GAIN_S = 0.5  # what a seek must spare: it empties the decoder's threads
 _SEEK_BLIND_S = 5.0  # a wait that long is worth a seek even where key frames are unknown
 _END_SLACK_S = 0.5  # headers declare a duration no better than this
-_HOLE_S = 1.0  # a demuxer passes over damage in silence; a constant rate has no such holes
+_HOLE_S = 1.0  # a demuxer passes over damage in silence; a constant rate has few such pauses
 
 
 class VideoSource:
@@ -112,6 +112,8 @@ class VideoSource:
                 break
             if packet is None:
                 break
+            if packet.size:
+                self._damage.locate(packet)
             if packet.stream in sound:
                 end = ((packet.pts or 0) + (packet.duration or 0)) * packet.time_base
                 self._sound_until_s = max(self._sound_until_s, float(end))
@@ -129,8 +131,14 @@ class VideoSource:
             return []
 
     def _follows_a_hole(self, frame: av.VideoFrame) -> bool:
-        """Whether frames are missing before this one and it builds on them."""
+        """Whether frames are missing before this one and it builds on them.
+
+        A recording may also pause, and a slide may stand: then no bytes of the file were skipped.
+        """
         if self._clock.gap_s <= _HOLE_S or self._info.variable_frame_rate:
+            return False
+        end_s = self._clock.first_s + self._clock.next_s
+        if self._clock.steady and not self._damage.skipped(end_s - self._clock.gap_s, end_s):
             return False
         self._damage.mark()
         return self._damage.spoils(frame)
