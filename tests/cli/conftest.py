@@ -87,6 +87,12 @@ def command():
 
 
 @pytest.fixture(scope="session")
+def alone():
+    """What runs `unmask` as a process without the training extra and without a network."""
+    return ("-c", ALONE, ",".join(TRAINING_ONLY))
+
+
+@pytest.fixture(scope="session")
 def face_clip(tmp_path_factory):
     return write_walk(tmp_path_factory.mktemp("clip") / "face.mp4")
 

@@ -41,7 +41,7 @@ def test_models_are_listed_without_torch():
 
 def test_help_names_every_verb_and_every_option_has_a_help_text(cli):
     done = cli("--help")
-    for verb in ("scan", "demo", "forge", "models", "train"):
+    for verb in ("scan", "demo", "doctor", "forge", "models", "train"):
         assert f"\n  {verb} " in done.out
         text = cli(verb, "--help").out
         assert max(map(len, text.splitlines())) <= 80

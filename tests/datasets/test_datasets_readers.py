@@ -5,8 +5,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-import trees
 
+import trees
 from unmask.datasets.manifest import ORIGINAL
 from unmask.datasets.readers import READERS, ReadOptions, read_dataset
 from unmask.errors import DataError, UsageError
@@ -474,7 +474,7 @@ def test_a_csv_file_says_what_its_columns_say(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("identities", "identites"), 'identites: did you mean "identities"'),
+        (("identities", "identites"), 'identites; did you mean "identities"'),
         (("file,label", "path,label"), "lacks the column file"),
         (("FAKE", "maybe"), "line 3: needs a file, and real or fake"),
         ((",test,", ",dev,"), "split 'dev'; a side is train, val or test"),

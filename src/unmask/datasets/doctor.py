@@ -32,7 +32,6 @@ PLACES = (0.02, 0.5, 0.98)  # of the duration, where such a file is looked into
 KINDS: dict[str, tuple[Severity, str, str]] = {
     "unreadable": ("mend", "files that cannot be read", "copy or download them again"),
     "empty": ("mend", "empty files", "copy or download them again"),
-    "damaged": ("mend", "files that are damaged in part", "copy or download them again"),
     "two_labels": (
         *("mend", "files with the content of a video of the other label"),
         "one of each pair is wrong: restore it from the download",
@@ -44,6 +43,10 @@ KINDS: dict[str, tuple[Severity, str, str]] = {
     "two_sides": (
         *("mend", "named by the lists of two sides, so on no side"),
         "restore the data set's own lists; `unmask prepare` refuses the data as they are",
+    ),
+    "damaged": (
+        *("look", "files that are damaged in part"),
+        "copy or download them again; as they are, what can be decoded is used",
     ),
     "no_reals": (
         *("look", "real class that was not found"),

@@ -62,8 +62,11 @@ def _check_header(file: Path, names: list[str]) -> None:
             raise DataError(f"{file}: lacks the column {name}; it has {', '.join(names) or 'none'}")
     odd = [name for name in names if name not in COLUMNS]
     if odd:
-        hints = "; ".join(f"{name}: {suggestion(name, list(COLUMNS))}" for name in odd)
-        raise DataError(f"{file}: nobody knows the columns {', '.join(odd)} ({hints})")
+        hint = suggestion(odd[0], list(COLUMNS))
+        raise DataError(
+            f"{file}: nobody knows the columns {', '.join(odd)}; {hint}. "
+            "Rename them or take them out: a misspelt column would be ignored in silence"
+        )
 
 
 def _video(file: Path, number: int, row: dict[str, str], dataset: str) -> Video:

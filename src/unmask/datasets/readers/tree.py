@@ -106,7 +106,7 @@ def existing_folder(root: Path | str) -> Path:
     """
     place = Path(root).expanduser().absolute()
     if not place.exists():
-        raise DataError(f"{root}: no such folder")
+        raise DataError(f"{root}: no such folder or file")
     return place
 
 
