@@ -23,16 +23,11 @@ from unmask.models.dtn import (
     DTN,
     Block,
     Config,
-    LossConfig,
     MixtureOfExperts,
-    Objective,
     VanillaMixture,
-    class_pair,
-    contrastive_centre,
-    distillation,
 )
 from unmask.models.table import TABLE
-from unmask.types import Batch, InputSpec, Output
+from unmask.types import Batch
 
 SMALL = {"size_px": 32, "groups": ((8, 1), (16, 1)), "heads": 4, "expert_hidden": 8, "depth": 2}
 
@@ -406,116 +401,6 @@ def test_compression_lets_gradients_through():
     weight = torch.randn(2, 3, 8, 8)
     (AUGMENTATIONS["compression"](x, 1.0) * weight).sum().backward()
     torch.testing.assert_close(x.grad, weight, rtol=1e-4, atol=1e-5)
-
-
-# Losses (eq. 2-7)
-
-
-def test_the_centre_loss_by_hand():
-    points, centres = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 0.0], [5.0, 0.0]])
-    real, fake = torch.tensor([0.0]), torch.tensor([1.0])
-    assert contrastive_centre(points, real, centres) == pytest.approx(0.5 * 4 / (9 + 1))
-    assert contrastive_centre(points, fake, centres) == pytest.approx(0.5 * 9 / (4 + 1))
-    unsquared = contrastive_centre(points, real, centres, squared=False)
-    assert unsquared == pytest.approx(0.5 * 4 / (3 + 1))
-    assert contrastive_centre(points, real, centres, eps=1e-6) == pytest.approx(2 / 9, rel=1e-5)
-
-
-def test_equal_logits_leave_nothing_to_distil():
-    pair = torch.randn(6, 2)
-    for t2 in (True, False):
-        assert distillation(pair, pair, 4.0, t2=t2) == pytest.approx(0, abs=1e-6)
-    assert distillation(pair, pair.flip(-1), 4.0, t2=True) > 0.01
-
-
-def test_distillation_at_temperature_one_needs_no_square():
-    student, teacher = torch.randn(2, 6, 2)
-    with_square = distillation(student, teacher, 1.0, t2=True)
-    assert with_square == pytest.approx(float(distillation(student, teacher, 1.0, t2=False)))
-
-
-def softmax(values: list[float], temperature: float = 1.0) -> list[float]:
-    powers = [math.exp(v / temperature) for v in values]
-    return [p / sum(powers) for p in powers]
-
-
-def slow_losses(
-    pairs: list[list[float]],
-    labels: list[int],
-    centres: list[list[float]],
-    teacher: list[list[float]],
-    config: LossConfig,
-) -> dict[str, float]:
-    """Eq. 2-6 in plain Python, an item and a class at a time."""
-    n = len(pairs)
-    parts = {"ce": 0.0, "centre": 0.0, "kd": 0.0}
-    for pair, y, soft in zip(pairs, labels, teacher, strict=True):
-        parts["ce"] -= math.log(softmax(pair)[y]) / n
-        point = softmax(pair) if config.centre_on == "probs" else pair
-        own, other = (
-            sum((p - c) ** 2 for p, c in zip(point, centres[k], strict=True)) for k in (y, 1 - y)
-        )
-        below = other if config.centre_squared else math.sqrt(other)
-        parts["centre"] += 0.5 * own / (below + config.centre_eps) / n
-        wanted, given = (softmax(z, config.temperature) for z in (soft, pair))
-        kd = sum(t * math.log(t / s) for t, s in zip(wanted, given, strict=True))
-        parts["kd"] += kd * (config.temperature**2 if config.t2 else 1) / n
-    return parts
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        LossConfig(),
-        LossConfig(centre_on="probs", centre_squared=False, centre_eps=0.1),
-        LossConfig(alpha=(1.0, 2.0, 3.0), temperature=2.0, t2=False),
-    ],
-)
-def test_the_objective_equals_its_equations_in_plain_python(config: LossConfig):
-    network, teacher = tiny().eval(), tiny(depth=1).eval()
-    nudge(network, 0.1)
-    objective = Objective(network, config, teacher).eval()
-    clips = batch(network.input_spec, 5)
-    with torch.no_grad():
-        losses = objective(clips)
-        pairs, soft = (net(clips).aux["pair"].tolist() for net in (network, teacher))
-    labels = [int(y) for y in clips.label.tolist()]
-    wanted = slow_losses(pairs, labels, objective.centres.tolist(), soft, config)
-    for name, value in wanted.items():
-        assert losses.parts[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
-    total = sum(a * wanted[k] for a, k in zip(config.alpha, ("ce", "centre", "kd"), strict=True))
-    assert losses.total == pytest.approx(total, rel=1e-4)
-
-
-def test_without_a_teacher_nothing_is_distilled():
-    losses = Objective(tiny())(batch(InputSpec(size_px=32), 4))
-    assert losses.parts.keys() == {"ce", "centre"}
-
-
-def test_vanilla_centres_live_where_the_features_live():
-    objective = Objective(tiny(), LossConfig(centre_on="features", feature_dim=16)).eval()
-    assert objective.centres.shape == (2, 16)
-    clips = batch(InputSpec(size_px=32), 4)
-    with torch.no_grad():
-        losses, feature = objective(clips), objective.model(clips).aux["feature"]
-        wanted = contrastive_centre(feature, clips.label, objective.centres)
-    assert losses.parts["centre"] == pytest.approx(float(wanted))
-
-
-def test_centres_learn_without_weight_decay_and_are_fresh_for_a_student():
-    network, older = tiny(), tiny()
-    teacher = Objective(older)
-    student = Objective(network, teacher=older)
-    [model, centres] = student.param_groups()
-    assert centres == {"params": [student.centres], "weight_decay": 0.0}
-    assert "weight_decay" not in model
-    assert not torch.equal(student.centres, teacher.centres)
-
-
-def test_a_single_logit_counts_as_a_pair():
-    logit = torch.tensor([-1.0, 0.0, 2.5])
-    pair = class_pair(Output(logit=logit))
-    torch.testing.assert_close(pair.softmax(-1)[:, 1], torch.sigmoid(logit))
 
 
 def test_the_logit_is_fake_minus_real():

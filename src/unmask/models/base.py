@@ -8,13 +8,15 @@ distillation is.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from unmask.shapes import check_shape
 from unmask.types import Batch, InputSpec, Losses, Output
+
+M = TypeVar("M", bound=nn.Module)
 
 # torch.export and DDP walk into registered dataclasses only.
 for _cls in (Batch, Output, Losses):
@@ -92,6 +94,6 @@ def trainable(module: nn.Module) -> Iterator[nn.Parameter]:
     return (p for p in module.parameters() if p.requires_grad)
 
 
-def freeze(module: nn.Module) -> nn.Module:
+def freeze(module: M) -> M:
     """Make a teacher of a module: eval mode, no gradients (`Objective.train` leaves it so)."""
     return module.eval().requires_grad_(False)
