@@ -314,6 +314,7 @@ class ModelInfo:
     trained: bool = True
     licence: str = ""
     view: View = "face"  # what it looks at
+    listens: bool = False  # to the sound, beside what it looks at or alone
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

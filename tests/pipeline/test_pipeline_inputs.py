@@ -177,6 +177,26 @@ def test_a_report_without_faces_claims_nothing_of_faces(spec, detector_for, face
     assert ("the whole picture" if spec is WHOLE else "the sound") in words
 
 
+@pytest.mark.parametrize(
+    ("spec", "found", "limit"),
+    [
+        (CLIPS, "sees traces of manipulation in at least one face.", "not the voice"),
+        (
+            FACE_AND_SOUND,
+            "sees or hears traces of manipulation in at least one face or in the sound with it.",
+            "Only faces and the sound were examined: not whose voice it is",
+        ),
+        (WHOLE, "sees traces of manipulation in the picture.", "says of no person"),
+        (SOUND, "hears traces of manipulation in the sound.", "Only the sound was examined"),
+    ],
+    ids=["face", "face and sound", "picture", "sound"],
+)
+def test_the_page_says_what_was_examined_and_no_more(spec, found, limit, detector_for, talking):
+    page = render(detector_for(spec).scan(talking, n_frames=12))
+    assert found in page
+    assert limit in page
+
+
 def test_only_small_views_of_whole_frames_are_held(monkeypatch, face_clip):
     alive, most = weakref.WeakSet(), 0
 

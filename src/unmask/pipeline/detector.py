@@ -71,6 +71,7 @@ class Detector:
             trained=meta.trained,
             licence=meta.licence,
             view=meta.input_spec.view,
+            listens=meta.input_spec.audio is not None,
         )
         self._runtime = runtime
         self._of_thread = threading.local()

@@ -28,11 +28,11 @@ HEADLINES: dict[VerdictName, str] = {
     "real": "No manipulation found",
     "undecided": "Cannot be told",
 }
-# Where a detector looks: at faces, at the whole picture, or nowhere, since it only listens.
-TRACES: dict[View, tuple[str, str]] = {
-    "face": ("sees traces of manipulation in at least one face", "in any face"),
-    "frame": ("sees traces of manipulation in the picture", "in the picture"),
-    "none": ("hears traces of manipulation in the sound", "in the sound"),
+# Where a detector finds traces, and where it finds none.
+PLACES: dict[View, tuple[str, str]] = {
+    "face": ("in at least one face", "in any face"),
+    "frame": ("in the picture", "in the picture"),
+    "none": ("in the sound", "in the sound"),
 }
 # Reasons that concern the file or the detector, whoever is in the picture.
 OF_FILE = frozenset({"no_face", "no_sound", "damaged_file", "untrained", "uncalibrated"})
@@ -41,12 +41,14 @@ _JOINERS = "\u200c\u200d"  # printed as nothing, needed by Persian and Indic nam
 
 def meaning(report: Report) -> str:
     """What the verdict says, without a word of faces where none was looked at."""
-    found, place = TRACES[report.model.view]
-    if report.verdict == "fake":
-        return f"The detector {found}."
-    if report.verdict == "real":
-        return f"The detector {found.split()[0]} no traces of manipulation {place}."
-    return "The detector gives no answer for this file."
+    if report.verdict == "undecided":
+        return "The detector gives no answer for this file."
+    model = report.model
+    senses = "sees" if not model.listens else "hears" if model.view == "none" else "sees or hears"
+    traces = "traces" if report.verdict == "fake" else "no traces"
+    place = PLACES[model.view][report.verdict == "real"]
+    beside = " or in the sound with it" if model.listens and model.view != "none" else ""
+    return f"The detector {senses} {traces} of manipulation {place}{beside}."
 
 
 def subject(track: TrackScore, view: View) -> str:

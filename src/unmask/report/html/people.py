@@ -138,10 +138,10 @@ def _place(one: Evidence, report: Report) -> Html:
 def _reading_aid(report: Report, mapped: bool) -> Html:
     """How to read the charts and the pictures that follow."""
     marks = "" if report.model.thresholds is None else _MARKS
-    whose = "the person's" if report.model.view == "face" else "the file's"
+    whose = "the person's own" if report.model.view == "face" else "the file's"
     chart = (
         f"Charts show the score over time, one mark for each {_LOOKS[report.model.view]}{marks}. "
-        f"The dashed line is {whose} own score."
+        f"The dashed line is {whose} score."
     )
     return join(
         [
@@ -159,23 +159,21 @@ def _legend() -> Html:
 
 
 def _scores(track: TrackScore) -> Html:
-    what = "Picture," if track.face_px is None else "Face box,"
-    rows = (
-        tag("tr", number(words.clock(s.t_s)), number(words.probability(s.p_fake)), _box(s))
-        for s in track.scores
-    )
-    head = tag(
-        "tr",
-        tag("th", "Time", class_="number"),
-        tag("th", "Score", class_="number"),
-        tag("th", f"{what} px: left, top, right, bottom", class_="number"),
-    )
+    """Every score, with the face's box where there is a face."""
+    names = ["Time", "Score", "Face box, px: left, top, right, bottom"]
+    head = tag("tr", *(tag("th", name, class_="number") for name in names[: _columns(track)]))
+    rows = (tag("tr", *_cells(score)[: _columns(track)]) for score in track.scores)
     table = tag("table", tag("thead", head), tag("tbody", *rows))
     return tag("details", tag("summary", f"All {len(track.scores)} scores as a table"), table)
 
 
-def _box(score: ClipScore) -> Html:
-    return number(", ".join(f"{edge:.0f}" for edge in score.box_xyxy_px))
+def _columns(track: TrackScore) -> int:
+    return 2 if track.face_px is None else 3
+
+
+def _cells(score: ClipScore) -> list[Html]:
+    box = ", ".join(f"{edge:.0f}" for edge in score.box_xyxy_px)
+    return [number(words.clock(score.t_s)), number(words.probability(score.p_fake)), number(box)]
 
 
 def _quality(ranked: Sequence[TrackScore]) -> Html:

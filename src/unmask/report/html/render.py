@@ -15,13 +15,13 @@ from unmask.report import words
 from unmask.report.html import charts
 from unmask.report.html.markup import Html, badge, fill, join, number, resource, tag
 from unmask.report.html.people import people
-from unmask.types import Report, Thresholds, View
+from unmask.types import ModelInfo, Report, Thresholds, View
 
-EXAMINED: dict[View, str] = {
-    "face": "Only faces were examined: not the voice, the background, the editing, the place or "
-    "the claim that goes with the picture.",
-    "frame": "The picture was examined as a whole, without looking for faces: the answer says of "
-    "no person that their face was manipulated or was not.",
+_EXAMINED: dict[View, str] = {
+    "face": "Only faces{sound} were examined: not {voice}, the background, the editing, the place "
+    "or the claim that goes with the picture.",
+    "frame": "What was examined is the whole picture{sound}, without looking for faces: the answer "
+    "says of no person that their face was manipulated or was not.",
     "none": "Only the sound was examined, and not whose it is: no face, and nothing else that the "
     "picture shows.",
 }
@@ -132,10 +132,16 @@ def _limits(report: Report) -> list[str]:
     return [
         said[report.verdict],
         *([chance] if p_fake is not None else []),
-        EXAMINED[report.model.view],
+        _examined(report.model),
         "It does not say who made a manipulation, how, or why. It is one measurement by one "
         "detector; a publication should rest on more than one.",
     ]
+
+
+def _examined(model: ModelInfo) -> str:
+    """What the answer does not cover."""
+    sound, voice = (" and the sound", "whose voice it is") if model.listens else ("", "the voice")
+    return _EXAMINED[model.view].format(sound=sound, voice=voice)
 
 
 def _facts(report: Report) -> Html:
