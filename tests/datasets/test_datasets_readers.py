@@ -471,6 +471,12 @@ def test_a_csv_file_says_what_its_columns_say(tmp_path):
     listing.checked()
 
 
+def test_a_list_in_a_folder_alone_says_what_it_holds(tmp_path):
+    root = trees.folder(tmp_path / "mine")
+    (root / "manifest.csv").write_text("file,label\ntrain/real/train0.mp4,real\n")
+    assert set(by_id(read("folder", root))) == {"mine/original/train/real/train0.mp4"}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -1,7 +1,7 @@
 """Any collection of real and fake videos: two folders, or a list in a CSV file.
 
     [train/ val/ test/]real/**  and  [train/ val/ test/]fake/**       a folder
-    file,label[,split,method,...]                                      a CSV file, see COLUMNS
+    file,label[,split,method,...]              a CSV file, or manifest.csv in the folder
 
 In folders a fake belongs to the real of the same name; `real/a.mp4` has `fake/a.mp4`,
 `fake/a.swap.mp4` and `fake/any/a.mp4`. `a.swap.mask.mp4` is its mask and `a.swap.json`, as
@@ -33,6 +33,7 @@ KINDS = ("real", "fake")  # folder of each label
 SPLITS = ("given", "kin")
 METHOD = "fake"  # of fakes that do not say their own
 MASK_ENDING = ".mask"
+LIST = "manifest.csv"  # where a folder has one, it alone counts; `unmask forge` writes it
 
 
 def read_folder(root: Path, options: ReadOptions) -> Listing:
@@ -41,18 +42,20 @@ def read_folder(root: Path, options: ReadOptions) -> Listing:
     Raises:
         DataError: no video is there, or a row of the list is not as it must be.
     """
-    if root.is_file():
-        dataset, base = root.stem, root.parent
-        videos, problems = read_rows(root, dataset)
+    table = root if root.is_file() else root / LIST
+    dataset = root.stem if root.is_file() else root.name
+    videos: list[Video] = []
+    problems: list[Problem] = []
+    if table.is_file():
+        videos = read_rows(table, dataset)
     else:
-        dataset, base = root.name, root
         videos, problems = _read_folders(root, dataset)
     given = any(video.split for video in videos)
     rule = choose_rule("folder", options.split or (None if given else "kin"), SPLITS)
     if rule == "kin":
         videos = split_by_kin(videos)
     tree = "real/ and fake/ with videos in them (or in train/, val/ and test/), or a .csv file"
-    return make_listing(dataset, base, videos, problems, rule=rule, tree=tree)
+    return make_listing(dataset, table.parent, videos, problems, rule=rule, tree=tree)
 
 
 def _read_folders(root: Path, dataset: str) -> tuple[list[Video], list[Problem]]:

@@ -13,7 +13,6 @@ from typing import cast, get_args
 
 from unmask.config import suggestion
 from unmask.datasets.manifest import ORIGINAL, Split, Video
-from unmask.datasets.readers.listing import Problem
 from unmask.datasets.readers.tree import read_lines
 from unmask.errors import DataError
 
@@ -37,7 +36,7 @@ _LABELS = {"real": 0, "0": 0, "fake": 1, "1": 1}
 _FAKE = "fake"
 
 
-def read_rows(file: Path, dataset: str) -> tuple[list[Video], list[Problem]]:
+def read_rows(file: Path, dataset: str) -> list[Video]:
     """Return the videos of a CSV file, those that are not there marked as missing.
 
     Raises:
@@ -53,7 +52,7 @@ def read_rows(file: Path, dataset: str) -> tuple[list[Video], list[Problem]]:
         if row["file"].strip() in named:
             raise DataError(f"{file}, line {number}: {row['file']} has a row already")
         named[row["file"].strip()] = video
-    return [_related(file, video, named) for video in named.values()], []
+    return [_related(file, video, named) for video in named.values()]
 
 
 def _check_header(file: Path, names: list[str]) -> None:
