@@ -83,6 +83,23 @@ def test_a_misspelt_name_is_answered_with_the_nearest():
         create("zzz")
 
 
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [("av_cae/face_last", "av_cae"), ("dtn/L6", "dtn"), ("hosts/vit-mas", "vit/mas")],
+)
+def test_a_variant_by_its_own_word_is_answered_with_its_name(asked: str, name: str):
+    with pytest.raises(UsageError, match=f"Did you mean {name}\\?"):
+        entry(asked)
+
+
+def test_sound_is_part_of_what_a_network_takes_in():
+    taken = {row.name: row.input for row in catalogue()}
+    assert taken["av_cae"] == "30x3x160x160, sound 1x500"
+    assert taken["av_cae/video_only"] == "30x3x160x160"
+    assert taken["av_cae/audio_only"] == "sound 1x500"
+    assert taken["dtn"] == "1x3x256x256"
+
+
 def test_a_misspelt_setting_is_answered_with_the_nearest():
     with pytest.raises(ConfigError, match="depth"):
         create("dtn", dpeth=3)

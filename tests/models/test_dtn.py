@@ -214,6 +214,13 @@ def test_maps_are_kept_only_while_they_are_asked_for():
     assert all(layer.maps is None and not layer.explicit for layer in layers)
 
 
+@pytest.mark.parametrize("theta", [0.0, 1.5])
+def test_every_scale_begins_where_it_is_told(theta: float):
+    scales = [m for m in tiny(theta=theta).modules() if isinstance(m, AttentionScale)]
+    assert [len(scale.theta) for scale in scales] == [2, 4, 4]  # of the experts, of two blocks
+    assert all((scale.theta == theta).all() for scale in scales)
+
+
 def test_scales_begin_at_one_half():
     maps = torch.randn(2, 3, 5, 5)
     torch.testing.assert_close(AttentionScale(3)(maps), maps / 2)

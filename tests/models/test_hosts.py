@@ -241,12 +241,3 @@ def test_evit_adds_one_position_to_every_item():
     network(clips).logit.sum().backward()
     used = network.position.grad.flatten(1).abs().sum(1) > 0
     assert used.tolist() == [True] + [False] * (len(network.position) - 1)
-
-
-def test_mas_in_a_host_is_the_host_where_its_scales_are_one():
-    plain, scaled = tiny("cevit"), tiny("cevit/mas")
-    scales = {k: v.fill_(100.0) for k, v in scaled.state_dict().items() if k.endswith(".theta")}
-    assert len(scales) == len([m for m in plain.modules() if isinstance(m, Attention)])
-    scaled.load_state_dict({**plain.state_dict(), **scales})
-    clips = batch(plain.input_spec, 2)
-    torch.testing.assert_close(scaled(clips).logit, plain(clips).logit, rtol=0, atol=0)

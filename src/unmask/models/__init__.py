@@ -29,7 +29,8 @@ def entry(name: str) -> Entry:
         UsageError: with the nearest names when there is none.
     """
     if name not in TABLE:
-        near = difflib.get_close_matches(name, TABLE, n=3)
+        same = [known for known, row in TABLE.items() if f"{row.system}/{row.variant}" == name]
+        near = same or difflib.get_close_matches(name, TABLE, n=3)
         hint = f"Did you mean {' or '.join(near)}?" if near else "`unmask models` lists them"
         raise UsageError(f"{name}: no network of that name, and no checkpoint folder. {hint}")
     return TABLE[name]

@@ -42,7 +42,7 @@ from unmask.models.av_cae_autoencoders import (
     view_spec,
 )
 from unmask.models.base import Network, example, freeze
-from unmask.models.blocks.attention import SelfAttention
+from unmask.models.blocks.attention import Plug, SelfAttention
 from unmask.types import AudioSpec, Batch, Losses, Output
 
 __all__ = [
@@ -77,6 +77,7 @@ class Config:
     layers: int = 6
     hidden: int = 2048
     dropout: float = 0.1
+    plug: Plug = "none"  # in the encoders' attention; not of the paper
     pe: Literal["add", "mul"] = "add"
     causal: bool = True
     readout: Literal["last", "agg_mean", "agg_max"] = "last"
@@ -166,7 +167,9 @@ class EncoderLayer(nn.Module):
     def __init__(self, dim: int, heads: int, config: Config) -> None:
         super().__init__()
         p = config.dropout
-        self.attn = SelfAttention(dim, heads, qkv_bias=True, causal=config.causal, dropout=p)
+        self.attn = SelfAttention(
+            dim, heads, qkv_bias=True, plug=config.plug, causal=config.causal, dropout=p
+        )
         self.norm_attn = nn.LayerNorm(dim)
         self.feed = nn.Sequential(
             nn.Linear(dim, config.hidden), nn.ReLU(), nn.Dropout(p), nn.Linear(config.hidden, dim)

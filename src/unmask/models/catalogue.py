@@ -23,7 +23,7 @@ class Row:
     system: str
     variant: str
     publication: str
-    input: str  # axes of one clip, e.g. "1x3x256x256" (T, 3, H, W)
+    input: str  # axes of one clip, e.g. "1x3x256x256" (T, 3, H, W); sound as rows x positions
     parameters: int  # true count, everything that is stored and learned
     macs: int  # multiply-accumulates of one clip, matrix products included
     published: Published | None

@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unmask.models import create, names
 from unmask.models.base import example
+from unmask.types import InputSpec
 
 
 class Counts(TypedDict):
@@ -28,6 +29,15 @@ class Counts(TypedDict):
     macs: int
 
 
+def clip_of(spec: InputSpec) -> str:
+    """What one clip is: frames as T x 3 x H x W, sound as rows x positions."""
+    frames = f"{spec.n_frames}x3x{spec.shape_px[0]}x{spec.shape_px[1]}"
+    if spec.audio is None:
+        return frames
+    sound = "sound {}x{}".format(*spec.audio.shape)
+    return sound if spec.view == "none" else f"{frames}, {sound}"
+
+
 def count(name: str) -> Counts:
     """Count one network by name."""
     with torch.device("meta"):
@@ -36,7 +46,7 @@ def count(name: str) -> Counts:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             network(batch)
     return {
-        "input": "x".join(str(n) for n in batch.frames.shape[1:]),
+        "input": clip_of(network.input_spec),
         "parameters": sum(p.numel() for p in network.parameters()),
         "macs": counter.get_total_flops() // 2,
     }

@@ -70,6 +70,7 @@ class Config:
     depth: int = 6  # L, Table 9; 0 = no LEVT (Table 3's rows without it)
     heads: int = 8
     plug: Plug = "mas"  # in the transformer blocks; Table 8
+    theta: float = 0.0  # first value of every scale, sigmoid(theta); ours, the paper does not say
     local_conv: bool = True  # LC, Table 6
     mlp: Literal["a", "b"] = "a"  # b: biases moved so that the size stays equal (spec 3.2, doubt i)
     mlp_ratio: int = 4
@@ -258,6 +259,9 @@ class DTN(Network):
             nn.init.trunc_normal_(self.position, std=0.02)
         self.blocks = nn.Sequential(*(Block(dim, config) for _ in range(config.depth)))
         self.head = nn.Linear(dim, 2)
+        for module in self.modules():
+            if isinstance(module, AttentionScale):
+                nn.init.constant_(module.theta, config.theta)
 
     def forward(self, batch: Batch) -> Output:
         """Score frames (B, 1, 3, H, W), normalised per input_spec -> logit (B,)."""

@@ -22,7 +22,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from unmask.models.base import Network
-from unmask.models.blocks.attention import SelfAttention
+from unmask.models.blocks.attention import Plug, SelfAttention
 from unmask.models.blocks.cross_entropy import LossConfig, Objective
 from unmask.models.blocks.heads import two_way
 from unmask.models.blocks.transformer import TransformerBlock
@@ -46,6 +46,7 @@ class Config:
     depth: int = 12
     heads: int = 12
     mlp_ratio: int = 4
+    plug: Plug = "none"  # in every attention, those over time included; not of the paper
     drop_path: float = 0.1  # of the last block; from 0 linearly
     # Box around FAN's 68 landmarks x1.3 there. dlib's box reaches from brows to chin as they do.
     alignment: Literal["box", "dlib", "eyes"] = "dlib"
@@ -62,12 +63,12 @@ class DividedBlock(TransformerBlock):
     """
 
     def __init__(
-        self, dim: int, heads: int, mlp_dim: int, *, n_frames: int, drop_path: float
+        self, dim: int, heads: int, mlp_dim: int, *, n_frames: int, drop_path: float, plug: Plug
     ) -> None:
-        super().__init__(dim, heads, mlp_dim, eps=EPS, drop_path=drop_path)
+        super().__init__(dim, heads, mlp_dim, eps=EPS, drop_path=drop_path, plug=plug)
         self.n_frames = n_frames
         self.norm_time = nn.LayerNorm(dim, eps=EPS)
-        self.attn_time = SelfAttention(dim, heads, qkv_bias=True)
+        self.attn_time = SelfAttention(dim, heads, qkv_bias=True, plug=plug)
         self.time_fc = nn.Linear(dim, dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -150,5 +151,7 @@ def _block(config: Config, number: int) -> TransformerBlock:
     drop_path = config.drop_path * number / max(config.depth - 1, 1)
     dim, heads, mlp_dim = config.dim, config.heads, config.mlp_ratio * config.dim
     if config.attention == "joint":
-        return TransformerBlock(dim, heads, mlp_dim, eps=EPS, drop_path=drop_path)
-    return DividedBlock(dim, heads, mlp_dim, n_frames=config.n_frames, drop_path=drop_path)
+        return TransformerBlock(dim, heads, mlp_dim, eps=EPS, drop_path=drop_path, plug=config.plug)
+    return DividedBlock(
+        dim, heads, mlp_dim, n_frames=config.n_frames, drop_path=drop_path, plug=config.plug
+    )

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from unmask.errors import UsageError
 from unmask.models import base
 from unmask.models.base import Network, freeze
+from unmask.models.blocks.attention import Plug
 from unmask.models.blocks.heads import pooled
 from unmask.models.blocks.transformer import TransformerBlock
 from unmask.types import Batch, InputSpec, Losses, Output
@@ -46,6 +47,7 @@ class Config:
     depth: int = 24
     heads: int = 16
     mlp_ratio: int = 4
+    plug: Plug = "none"  # in every attention; not of the paper
     trunk: str = "tf_efficientnet_b7"  # timm's name of the CNN branch
     trunk_drop_path: float = 0.2  # the baseline's code; for the branch not stated
     cnn_frozen: bool = False  # keep the CNN branch as it is loaded
@@ -113,7 +115,10 @@ class VitDistill(Network):
         for parameter in (self.cls_token, self.distill_token, self.position):
             nn.init.trunc_normal_(parameter, std=0.02)
         self.blocks = nn.Sequential(
-            *(TransformerBlock(D, config.heads, D * config.mlp_ratio) for _ in range(config.depth))
+            *(
+                TransformerBlock(D, config.heads, D * config.mlp_ratio, plug=config.plug)
+                for _ in range(config.depth)
+            )
         )
         self.norm = nn.LayerNorm(D, eps=1e-6)
         self.head_cls = nn.Linear(D, 1)

@@ -20,6 +20,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unmask.errors import UsageError
+
 Plug = Literal["none", "mas", "reattention"]
 
 
@@ -76,7 +78,10 @@ class Attention(nn.Module):
     ) -> None:
         super().__init__()
         if causal and plug == "reattention":
-            raise ValueError("re-attention adds a bias to every place, and so to the future")
+            raise UsageError(
+                "plug = reattention with causal = true: re-attention adds a bias to every place, "
+                "and so to the future; set causal = false"
+            )
         self.heads = heads
         self.head_dim = head_dim
         self.scale = head_dim**-0.5 if scale is None else scale
