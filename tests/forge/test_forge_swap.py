@@ -77,11 +77,28 @@ def test_a_swap_changes_the_face_only_and_matches_its_colour(warp, blend):
     assert np.abs(fake[core].mean(axis=0) - target[core].mean(axis=0)).max() < 15
 
 
-def test_a_face_that_is_fading_is_forged_by_that_much():
-    swap = Swapper(plan_of(), ToAndFro(donor_of((100, 70, 60))))
-    frame = Frame(t_s=0.0, rgb=drawn_face(90, (190, 140, 120)))
-    _, mask = swap(frame, Whereabouts(landmarks_px=points_at(90), presence=0.4))
-    assert mask.max() == pytest.approx(0.4, abs=0.02)
+def shares(presences: list[float], donor: Donor) -> list[float]:
+    """How far a swap is shown on frames 0.1 s apart."""
+    swap = Swapper(plan_of(), ToAndFro(donor))
+    shown = []
+    for k, presence in enumerate(presences):
+        frame = Frame(t_s=k / 10, rgb=drawn_face(90, (190, 140, 120)))
+        _, mask = swap(frame, Whereabouts(landmarks_px=points_at(90), presence=presence))
+        shown.append(float(mask.max()))
+    return shown
+
+
+def test_a_swap_is_shown_or_not_and_half_shown_only_on_the_way():
+    donor = donor_of((100, 70, 60))
+    shown = shares([1, 1, 0.5, 0.5, 0.3, 0.3, 0.3, 0.5, 0.5, 0.9, 0.9, 0.9], donor)
+    wanted = [1, 1, 1, 1, 0.5, 0, 0, 0, 0, 0.5, 1, 1]
+    np.testing.assert_allclose(shown, wanted, atol=0.03)
+    assert shares([0.3] * 3, donor) == [0, 0, 0]
+
+
+def test_a_donor_turned_another_way_is_not_shown():
+    assert shares([1.0], turned_donor([0.3])) == [0]
+    assert shares([1.0], turned_donor([0.1]))[0] == pytest.approx(1, abs=0.02)
 
 
 def test_a_donor_is_bounded_in_memory():

@@ -30,7 +30,7 @@ from unmask.forge.makers import ClipMaker, Faces, MakingConfig, StillMaker, make
 from unmask.forge.methods import METHODS
 from unmask.forge.record import ORIGINAL, read_record, write_record
 from unmask.forge.sightings import Detector
-from unmask.forge.sources import Source, look_at, pair_donors, refuse_equal_names
+from unmask.forge.sources import Source, look_at, pair_donors, refuse_equal_names, usual_turn
 from unmask.video.encode import check_codec
 
 log = logging.getLogger(__name__)
@@ -93,13 +93,27 @@ def forge_dataset(
             step()
             yield Done(source=path, method=method, outcome="failed", reason=reason)
     given = look_at(request.donor) if request.donor else None
-    pairs = {} if given else pair_donors(sources, request.seed)
+    pairs = {} if given else _pairs(sources, request, detector)
     faces = Faces(detector)
     for source in sources:
         donor = given or pairs.get(source.name)
         maker = maker_of(source, donor, faces, request.config)
         yield from _Group(maker, request).forge(step)
         write_listing(request.out)
+
+
+def _pairs(sources: Sequence[Source], request: Request, detector: Detector) -> dict[str, Source]:
+    """Who is whose donor, if any method asks for one."""
+    if not any(METHODS[method].needs_donor for method in request.methods):
+        return {}
+    turns = {}
+    for source in sources:
+        try:
+            turns[source.name] = usual_turn(source, detector)
+        except UnmaskError as error:  # making its files will say so, too
+            log.info("%s: %s", source.path, error)
+            turns[source.name] = 0.0
+    return pair_donors(sources, turns, request.seed)
 
 
 class _Group:

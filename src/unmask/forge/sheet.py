@@ -1,7 +1,8 @@
 """Contact sheets: what was forged, to be looked at.
 
-For each source a block: a row of the real at several times, and for each method a row of the fake
-and one of its mask, cut to the forged face. Rows are named at their left.
+For each clip a block: a row of the real at several times, and for each method a row of the fake and
+one of its mask, cut to the forged face. For each still one row: the real, then fake and mask of
+each method in the order of their names.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def write_sheet(out: Path, file: Path, *, n_sources: int = N_SOURCES) -> Path:
 
 
 def _block(out: Path, real_record: Path) -> list[_Row]:
-    """The rows of one source; none if none of its pictures was forged."""
+    """The rows of one source, those of a still in one; none if none of its pictures was forged."""
     fakes = list(_fakes(out, real_record.stem))
     real = read_record(real_record)
     if real is None or not fakes:
@@ -64,10 +65,13 @@ def _block(out: Path, real_record: Path) -> list[_Row]:
         forged = _frames(place.with_name(record.path))
         window = _window(masks)
         if not rows:
-            rows.append(_Row(name=f"{real_record.stem[:14]}", frames=_cut(originals, window)))
+            rows.append(_Row(name="real", frames=_cut(originals, window)))
         rows.append(_Row(name=record.method, frames=_cut(forged, window)))
         rows.append(_Row(name="mask", frames=_cut(masks, window)))
-    return rows
+    name = real_record.stem[:14]
+    if len(originals) == 1:
+        return [_Row(name=name, frames=[frame for row in rows for frame in row.frames])]
+    return [_Row(name=f"{name}: real", frames=rows[0].frames), *rows[1:]]
 
 
 def _fakes(out: Path, name: str) -> Iterator[tuple[Path, Record]]:

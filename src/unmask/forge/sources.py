@@ -2,20 +2,28 @@
 
 Donors come in pairs, as in FaceForensics++: a takes b's face and b takes a's (with an odd number,
 the last three in a ring). Any other choice would tie all recordings together by common people, and
-no split could keep them apart.
+no split could keep them apart. Those are paired whose heads are turned alike, or mirrored: a face
+seen from the side cannot be put onto one seen from the front.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from unmask.errors import UsageError
+from unmask.forge.facepath import turn_of
+from unmask.forge.sightings import Detector, follow_main_face
+from unmask.video import open_media
 from unmask.video.probe import probe
+from unmask.video.sample import evenly
 from unmask.video.soundtrack import recordable_rate
+
+_LOOKS = 7  # frames that say how a head is turned
+_ALIKE = 0.1  # turns that are about the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +74,24 @@ def refuse_equal_names(paths: Sequence[Path]) -> None:
             )
 
 
-def pair_donors(sources: Sequence[Source], seed: int) -> dict[str, Source]:
+def usual_turn(source: Source, detector: Detector) -> float:
+    """How far the main face is turned on average over a few frames, to either side; see `turn_of`.
+
+    0 where no face is found: forging will say so.
+    """
+    with open_media(source.path) as reader:
+        frames = reader.all_frames() if source.still else reader.frames(evenly(reader.info, _LOOKS))
+        path = follow_main_face(frames, detector)
+    typical_px = path.typical_px if path else None
+    return 0.0 if typical_px is None else abs(turn_of(typical_px))
+
+
+def pair_donors(
+    sources: Sequence[Source], turns: Mapping[str, float], seed: int
+) -> dict[str, Source]:
     """Whose face and voice each source takes, by name; stills with stills, clips with clips.
+
+    `turns` is `usual_turn` by name. Among heads turned about alike the seed decides.
 
     Clips with sound are paired with one another. A source that is left alone takes the face of a
     pair, or has no donor if there is none.
@@ -77,6 +101,7 @@ def pair_donors(sources: Sequence[Source], seed: int) -> dict[str, Source]:
         alike = sorted((s for s in sources if s.still == still), key=lambda s: s.name)
         order = np.random.default_rng((seed, int(still))).permutation(len(alike))
         shuffled = [alike[k] for k in order]
+        shuffled.sort(key=lambda s: round(turns[s.name] / _ALIKE))
         heard = [source for source in shuffled if source.rate_hz is not None]
         silent = [source for source in shuffled if source.rate_hz is None]
         pairs |= _rings(heard) | _rings(silent)

@@ -23,7 +23,7 @@ from unmask.forge import landmarks as lm
 from unmask.forge.canvas import Canvas, resampled
 from unmask.forge.colour import Field, Skin, matching, membrane, skin_of
 from unmask.forge.donor import Cut, Playback, turned_apart
-from unmask.forge.facepath import Whereabouts
+from unmask.forge.facepath import FADE_S, Whereabouts
 from unmask.forge.masks import SEAMS, SeamConfig, draw_seam, seam_params
 from unmask.forge.selfblend import BlendPlan, Mask, blend_mask, occupied
 from unmask.forge.warp import Warp, Window, face_map
@@ -34,7 +34,8 @@ Blend = Literal["feather", "poisson"]
 _SETTLE_S = 0.6  # time in which colours follow the target's light most of the way
 _SEAM_CANVAS = Canvas(side_px=64)  # where the membrane is solved
 _MOST_SHIFT = 45.0  # most that the membrane moves a level: hair at the seam must not dye a cheek
-_APART = (0.12, 0.22)  # difference in turn at which a swap begins to fade, and is gone
+_APART = (0.14, 0.22)  # difference in turn below which a swap is shown, above which not
+_PRESENT = (0.4, 0.6)  # presence of the face, likewise
 _SEAM_LEVEL = 0.6  # of the mask: below it lies the seam, above it what the membrane recolours
 
 
@@ -102,13 +103,15 @@ class Swapper:
         self._skin: Skin | None = None
         self._shift: Field | None = None
         self._last_s = 0.0
+        self._wanted, self._share = False, -1.0  # whether the swap is shown, and how far it is
         self._tremble = np.random.default_rng(plan.jitter_seed)
 
     def __call__(self, frame: Frame, face: Whereabouts) -> tuple[Image, Mask]:
         """Swap one frame."""
         rgb, landmarks_px = frame.rgb, self._trembling(face.landmarks_px)
+        passed_s, self._last_s = max(frame.t_s - self._last_s, 0.0), frame.t_s
         cut = self._playback.next_for(landmarks_px)
-        seam = replace(self._plan.seam, ratio=face.presence * _fit(cut, landmarks_px))
+        seam = replace(self._plan.seam, ratio=self._shown(cut, face, passed_s))
         mask = blend_mask(landmarks_px, seam, (rgb.shape[0], rgb.shape[1]))
         window = occupied(mask)
         if window is None:
@@ -116,7 +119,7 @@ class Swapper:
         place = _Place(
             landmarks_px=landmarks_px, points_px=lm.fitted_points(landmarks_px), window=window
         )
-        follow = self._follow(frame.t_s)
+        follow = 1.0 if self._skin is None else 1 - float(np.exp(-passed_s / _SETTLE_S))
         put = self._placed(cut, rgb, place, follow)
         weight = np.ascontiguousarray(mask[window])
         target = np.ascontiguousarray(rgb[window])
@@ -126,10 +129,17 @@ class Swapper:
         fake[window] = cv2.blendLinear(put, target, weight, 1 - weight)
         return fake, mask
 
-    def _follow(self, t_s: float) -> float:
-        """How far colours go to where they are wanted now; all the way at first."""
-        passed_s, self._last_s = max(t_s - self._last_s, 0.0), t_s
-        return 1.0 if self._skin is None else 1 - float(np.exp(-passed_s / _SETTLE_S))
+    def _shown(self, cut: Cut, face: Whereabouts, passed_s: float) -> float:
+        """How far the swap is shown. It comes and goes quickly: half shown, it has four eyes."""
+        apart = turned_apart(cut, face.landmarks_px)
+        if apart > _APART[1] or face.presence < _PRESENT[0]:
+            self._wanted = False
+        elif apart < _APART[0] and face.presence > _PRESENT[1]:
+            self._wanted = True
+        goal = float(self._wanted)
+        step = passed_s / FADE_S if self._share >= 0 else 2.0  # at the start there at once
+        self._share = float(np.clip(goal, self._share - step, self._share + step))
+        return max(0.0, min(self._share, 2 * face.presence))
 
     def _trembling(self, landmarks_px: lm.Points) -> lm.Points:
         if not self._plan.jitter:
@@ -166,13 +176,6 @@ class Swapper:
         size = (put.shape[1], put.shape[0])
         spread = _spread(self._shift * self._plan.membrane, lm.invert_affine(to_canvas), size)
         return np.asarray(np.clip(np.rint(put + spread), 0, 255), np.uint8)
-
-
-def _fit(cut: Cut, landmarks_px: lm.Points) -> float:
-    """1 where the donor's head is turned like the target's, 0 where it would not fit at all."""
-    begins, gone = _APART
-    apart = turned_apart(cut, landmarks_px)
-    return float(np.clip((gone - apart) / (gone - begins), 0, 1))
 
 
 def _spread(field: Field, matrix: NDArray[np.float64], size: tuple[int, int]) -> Field:
