@@ -17,7 +17,7 @@ from unmask.datasets.prepare import prepare
 
 FPS = Fraction(10)
 N_FRAMES = 12
-SOUND = Sound(clicks_s=(0.55,), lasts_s=1.2)
+SOUND = Sound(clicks_s=[k / 50 for k in range(60)], lasts_s=1.2)  # a beep, half of the time
 
 
 def forged(frame: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from prepared_clips import N_FRAMES, contents, only, prepared, write_data_set
+from prepared_clips import N_FRAMES, contents, only, prepared
 
 from unmask.datasets.manifest import read_manifest
 from unmask.datasets.sound import decode_flac
@@ -17,16 +17,14 @@ from unmask.pipeline.ingest import ingest
 from unmask.types import InputSpec
 
 
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory):
-    return write_data_set(tmp_path_factory.mktemp("drawn"))
+@pytest.fixture
+def manifest(drawn_set):
+    return drawn_set
 
 
-@pytest.fixture(scope="module")
-def out(manifest, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("prepared") / "drawn"
-    prepared(manifest, folder, sampling="every", lossless=True, whole_frames=True)
-    return folder
+@pytest.fixture
+def out(drawn_out):
+    return drawn_out
 
 
 def rows_of(out, kind, video=None):

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from unmask.datasets.manifest import Manifest, read_manifest
 from unmask.datasets.prepare import FORMAT
 from unmask.datasets.sampling import Sampling
-from unmask.datasets.shard import GROUP_ROWS
 from unmask.datasets.shelf import Row
 from unmask.datasets.store import INDEX, MANIFEST, RECORD, Store, shard_name
 from unmask.errors import DataError
@@ -35,6 +34,7 @@ class Folder:
         if not record["complete"]:
             raise DataError(f"{url}: was not finished; the same unmask prepare goes on with it")
         self.digest: str = record["digest"]
+        self._group_rows: int = record["group_rows"]
         self.sampling = Sampling(**record["settings"]["sampling"])
         self._of_thread = threading.local()
 
@@ -58,11 +58,11 @@ class Folder:
         file = self._file(kind, shard)
         by_group: defaultdict[int, list[int]] = defaultdict(list)
         for place in dict.fromkeys(places):
-            by_group[place // GROUP_ROWS].append(place)
+            by_group[place // self._group_rows].append(place)
         found: dict[int, Row] = {}
         for number, inside in by_group.items():
             table = file.read_row_group(group + number, columns=list(columns))
-            chosen = table.take([place % GROUP_ROWS for place in inside]).to_pylist()
+            chosen = table.take([place % self._group_rows for place in inside]).to_pylist()
             found.update(zip(inside, chosen, strict=True))
         return [found[place] for place in places]
 

@@ -32,7 +32,7 @@ from unmask.datasets.journal import ShardEntry, VideoEntry
 from unmask.datasets.manifest import Manifest, write_manifest
 from unmask.datasets.plan import make_jobs, make_plan
 from unmask.datasets.sampling import sampling
-from unmask.datasets.shard import Extract
+from unmask.datasets.shard import GROUP_ROWS, Extract
 from unmask.datasets.store import FACES, INDEX, MANIFEST, RECORD, Store
 from unmask.errors import DataError, UsageError
 
@@ -144,6 +144,7 @@ def _record(manifest: Manifest, settings: Settings) -> dict[str, Any]:
         "complete": False,
         "dataset": manifest.dataset,
         "videos": {"count": len(videos), "sha256": _sha256(videos)},
+        "group_rows": GROUP_ROWS,
         "settings": asdict(settings) | {"sampling": asdict(preset), "n_frames": preset.n_frames},
         "versions": {"unmask": __version__, **{name: version(name) for name in VERSIONS_OF}},
     }
@@ -154,7 +155,7 @@ def _refuse_other(store: Store, old: Mapping[str, Any] | None, record: Mapping[s
         return
     if old.get("format") != FORMAT:
         raise DataError(f"{store.url}: {RECORD} is of format {old.get('format')}, not {FORMAT}")
-    fixed = ("dataset", "videos", "settings")
+    fixed = ("dataset", "videos", "settings", "group_rows")
     changes = differences({k: old[k] for k in fixed}, {k: record[k] for k in fixed})
     if changes:
         lines = [f"{key}: {was!r} -> {now!r}" for key, (was, now) in changes.items()]

@@ -105,11 +105,12 @@ _FORMS = {
 def frame_numbers(info: VideoInfo, asked_s: Sequence[float], shown_s: Sequence[float]) -> list[int]:
     """Number the frames that were shown for the times asked, counted at the average rate.
 
-    A frame answers the first time asked at or after its own, so that no two have one number, even
-    where the rate varies.
+    Where the rate varies a frame answers the first time asked at or after its own, so that no two
+    have one number.
     """
     if info.fps is None:
         return [0] * len(shown_s)
-    return [
-        int(asked_s[min(bisect_left(asked_s, t), len(asked_s) - 1)] * info.fps) for t in shown_s
-    ]
+    if info.variable_frame_rate:
+        last = len(asked_s) - 1
+        shown_s = [asked_s[min(bisect_left(asked_s, t), last)] - 0.5 / info.fps for t in shown_s]
+    return [round(t * info.fps) for t in shown_s]
