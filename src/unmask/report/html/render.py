@@ -122,7 +122,7 @@ def _limits(report: Report) -> list[str]:
         "make-up and unusual light can look like manipulation.",
         "real": "“No manipulation found” is no proof of authenticity. Methods that the detector "
         "has never met may leave no traces that it knows.",
-        "undecided": "“Cannot be told” is a hint neither at a fake nor at a real face.",
+        "undecided": "“Cannot be told” is a hint neither at manipulation nor at its absence.",
     }
     p_fake = report.p_fake
     chance = (
