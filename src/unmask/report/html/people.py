@@ -164,7 +164,9 @@ def _scores(track: TrackScore) -> Html:
     head = tag("tr", *(tag("th", name, class_="number") for name in names[: _columns(track)]))
     rows = (tag("tr", *_cells(score)[: _columns(track)]) for score in track.scores)
     table = tag("table", tag("thead", head), tag("tbody", *rows))
-    return tag("details", tag("summary", f"All {len(track.scores)} scores as a table"), table)
+    count = len(track.scores)
+    said = "The score" if count == 1 else f"All {count} scores"
+    return tag("details", tag("summary", f"{said} as a table"), table)
 
 
 def _columns(track: TrackScore) -> int:
