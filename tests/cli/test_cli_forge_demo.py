@@ -11,27 +11,46 @@ from media import numbered_frames, write_clip
 from unmask.models.checkpoint import packaged
 
 
-def test_forge_writes_labelled_pairs_and_names_the_fakes_on_stdout(cli, face_clip, tmp_path):
-    done = cli("forge", face_clip, "--out", tmp_path, "--method", "all", "--seed", 3)
+def test_forge_writes_a_labelled_data_set_and_names_the_fakes_on_stdout(cli, face_clip, tmp_path):
+    out, sheet = tmp_path / "out", tmp_path / "sheet.png"
+    methods = ("--method", "swap", "--method", "self_blend")
+    done = cli("forge", face_clip, "--out", out, *methods, "--seed", 3, "--sheet", sheet)
     assert done.code == 0
-    fakes = [tmp_path / "fake" / f"face.{method}.mp4" for method in ("self_blend", "swap")]
-    assert done.out.splitlines() == [str(fake) for fake in fakes]
+    fakes = [out / "fake" / method / "face.mp4" for method in ("self_blend", "swap")]
+    assert done.out.splitlines() == [str(fake) for fake in [*fakes, sheet]]
     for fake in fakes:
-        label = json.loads(fake.with_suffix(".json").read_text())
-        assert (label["label"], label["seed"]) == (1, 3)
+        assert json.loads(fake.with_suffix(".json").read_text())["label"] == 1
         assert fake.with_suffix(".mask.mp4").stat().st_size > 0
-    real = json.loads((tmp_path / "real" / "face.json").read_text())
-    assert real["label"] == 0
-    assert (tmp_path / "real" / "face.mp4").is_file()
+    assert json.loads((out / "real" / "face.json").read_text())["label"] == 0
+    assert (out / "manifest.csv").read_text().count("\n") == 4
+    assert sheet.stat().st_size > 10_000
+    assert "3 files made" in done.said
+    again = cli("forge", face_clip, "--out", out, *methods, "--seed", 3)
+    assert "3 kept from before" in again.said
+    assert again.out.splitlines() == [str(fake) for fake in fakes]
+
+
+def test_methods_that_suit_no_file_are_told_and_are_no_failure(cli, face_clip, tmp_path):
+    done = cli("forge", face_clip, "--out", tmp_path / "out", "--method", "vocoder")
+    assert done.code == 0
+    assert "1 left out: it has no sound" in done.said
+
+
+def test_a_folder_is_not_forged_from_what_was_forged_into_it(cli, face_clip, tmp_path):
+    shutil.copy(face_clip, tmp_path / "face.mp4")
+    for _ in range(2):
+        done = cli("forge", tmp_path, "--out", tmp_path / "forged", "--method", "reenact")
+        assert done.code == 0
+    assert "2 kept from before" in done.said
 
 
 def test_a_clip_that_cannot_be_forged_costs_exit_code_1_and_no_other_clip(cli, face_clip, tmp_path):
     wall = write_clip(tmp_path / "wall.mp4", frames=numbered_frames(5), fps=FPS)
     done = cli("forge", wall, face_clip, tmp_path / "gone.mp4", "--out", tmp_path / "out")
     assert done.code == 1
-    assert done.out.splitlines() == [str(tmp_path / "out" / "fake" / "face.self_blend.mp4")]
+    assert done.out.splitlines() == [str(tmp_path / "out" / "fake" / "self_blend" / "face.mp4")]
     assert "no face was found" in done.said
-    assert "there is no such file" in done.said
+    assert done.said.count("there is no such file") == 1
 
 
 def test_clips_of_one_name_are_refused_before_one_replaces_the_other(cli, face_clip, tmp_path):
@@ -41,13 +60,16 @@ def test_clips_of_one_name_are_refused_before_one_replaces_the_other(cli, face_c
     done = cli("forge", face_clip, other, "--out", tmp_path / "out")
     assert done.code == 2
     assert "would be called face" in done.said
-    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "out").rglob("*.mp4"))
 
 
-def test_a_donor_that_no_method_would_use_is_refused(cli, face_clip, tmp_path):
-    done = cli("forge", face_clip, "--out", tmp_path / "out", "--donor", face_clip)
+@pytest.mark.parametrize(
+    ("option", "value"), [("--donor", "a.mp4"), ("--jitter", "0.02"), ("--sheet", "sheet.gif")]
+)
+def test_options_without_effect_are_refused(cli, face_clip, tmp_path, option, value):
+    done = cli("forge", face_clip, "--out", tmp_path / "out", option, value)
     assert done.code == 2
-    assert "--method swap" in done.said
+    assert option in done.said
     assert not (tmp_path / "out").exists()
 
 

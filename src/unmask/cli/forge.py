@@ -119,6 +119,8 @@ def _check(methods: list[str], donor: Path | None, jitter: float, sheet: Path | 
         raise UsageError(f"--jitter {jitter:g}: only swaps can tremble; add --method swap")
     if sheet is not None and sheet.suffix not in (".png", ".jpg"):
         raise UsageError(f"--sheet {sheet}: give it a name that ends in .png or .jpg")
+    if sheet is not None and not any(METHODS[name].picture for name in methods):
+        raise UsageError(f"--sheet {sheet}: shows pictures; add a method that forges one")
 
 
 def _told(answers: Iterable[Done], errors: Console) -> Counter[str]:
@@ -138,7 +140,7 @@ def _told(answers: Iterable[Done], errors: Console) -> Counter[str]:
             told.add((done.source, done.reason))
             print_error(done.source, done.reason, errors)
     for reason, n_files in gaps.items():
-        note = f"left out {n_files} times: {reason}"
+        note = f"{n_files} left out: {reason}"
         errors.print(note, style="yellow", soft_wrap=True, markup=False)
     return counts
 
