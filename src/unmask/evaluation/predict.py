@@ -33,9 +33,10 @@ class Scores:
 def score(samples: PlainSamples, runtime: Runtime, *, data: str, workers: int = 1) -> Scores:
     """Score every example once, in order, untouched by augmentation."""
     logits = [runtime(batch).logit for batch in ordered(samples, BATCH, workers=workers)]
+    rows = [samples.row(index) for index in range(len(samples))]
     return Scores(
         logit=np.concatenate(logits).astype(np.float64),
-        label=np.asarray(samples.source.labels, np.int8),
-        source=list(samples.source.originals),
+        label=np.asarray(samples.source.labels, np.int8)[rows],
+        source=[samples.source.originals[row] for row in rows],
         data=data,
     )

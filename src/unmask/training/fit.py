@@ -43,7 +43,7 @@ def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say)
     teacher = None if recipe.teacher is None else open_checkpoint(recipe.teacher, "teacher")
     objective = make_objective(recipe, network, teacher)
     spec = network.input_spec
-    digest = open_source(recipe.data).digest()
+    digest = open_source(recipe.data, view=spec.view).digest()
     train_set = open_samples(recipe.data, spec, "train")
     valid_set = open_samples(recipe.data, spec, "calib")
     refuse_one_class(valid_set)
