@@ -128,7 +128,7 @@ class ToAndFro:
 
 
 class PoseMatched:
-    """From the best fitting pose on, to and fro, turning back where that fits the target better."""
+    """From the best fitting pose on, back and forth, turning where that fits the target better."""
 
     def __init__(self, donor: Donor) -> None:
         self.donor = donor
