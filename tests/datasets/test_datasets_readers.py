@@ -480,7 +480,7 @@ def test_a_list_in_a_folder_alone_says_what_it_holds(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("identities", "identites"), 'identites; did you mean "identities"'),
+        (("identities", "identity"), 'identity; did you mean "identities"'),
         (("file,label", "path,label"), "lacks the column file"),
         (("FAKE", "maybe"), "line 3: needs a file, and real or fake"),
         ((",test,", ",dev,"), "split 'dev'; a side is train, val or test"),

@@ -42,7 +42,10 @@ def with_digests(manifest: Manifest, track: Track = untold) -> Manifest:
         video.id: _digest(Path(manifest.locate(video.path)))
         for video in track("comparing files", alike)
     }
-    videos = (replace(v, sha256=digests.get(v.id) or v.sha256) for v in manifest.videos)
+    videos = (
+        replace(video, sha256=digests[video.id]) if digests.get(video.id) else video
+        for video in manifest.videos
+    )
     return replace(manifest, videos=tuple(videos))
 
 

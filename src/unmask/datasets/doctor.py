@@ -168,7 +168,9 @@ def _with_sizes(manifest: Manifest, found: dict[str, list[Item]], track: Track) 
             reason = "a link that leads nowhere" if lost else "0 bytes"
         if outcome != "pending":
             found["empty" if outcome == "unreadable" else "missing"].append((video.path, reason))
-        looked.append(replace(video, outcome=outcome, reason=reason))
+            looked.append(replace(video, outcome=outcome, reason=reason))
+        else:
+            looked.append(video)
     return replace(manifest, videos=tuple(looked))
 
 
@@ -208,7 +210,10 @@ def _with_frames(
         else:
             if lost:
                 found["damaged"].append((video.path, lost))
-    videos = (replace(v, outcome=outcomes.get(v.id, v.outcome)) for v in manifest.videos)
+    videos = (
+        replace(video, outcome=outcomes[video.id]) if video.id in outcomes else video
+        for video in manifest.videos
+    )
     return replace(manifest, videos=tuple(videos))
 
 

@@ -29,6 +29,7 @@ Kinship = Literal["source", "identity", "original", "content"]
 ORIGINAL = "original"  # method of a video that nobody forged
 FORMAT = "unmask.manifest/1"
 
+_SIDES, _OUTCOMES = (None, *get_args(Split)), get_args(Outcome)
 _LABELS = ("label", "picture_label", "audio_label")
 _LISTS = ("sources", "identities")
 _FILLED = (
@@ -70,7 +71,7 @@ class Video:
     sha256: str | None = None  # of the file's bytes, where somebody has read them all
 
     def __post_init__(self) -> None:
-        for name in ("label", "picture_label", "audio_label"):
+        for name in _LABELS:
             value = getattr(self, name)
             if value not in (0, 1) and not (value is None and name != "label"):
                 raise DataError(f"{self.id}: {name} = {value!r}; a label is 0 (real) or 1 (fake)")
@@ -79,10 +80,10 @@ class Video:
                 f"{self.id}: method '{self.method}' with label {self.label}; "
                 f"reals and only reals have the method '{ORIGINAL}'"
             )
-        if self.split not in (None, *get_args(Split)):
+        if self.split not in _SIDES:
             raise DataError(f"{self.id}: split = {self.split!r}; a side is train, val or test")
-        if self.outcome not in get_args(Outcome):
-            known = ", ".join(get_args(Outcome))
+        if self.outcome not in _OUTCOMES:
+            known = ", ".join(_OUTCOMES)
             raise DataError(f"{self.id}: outcome = {self.outcome!r}; known: {known}")
 
 

@@ -139,14 +139,14 @@ def _listed(
         videos.append(
             Video(
                 id=_id(name, label),
-                path=below(root, files.get(name, folder / name)),
+                path=below(root, files.get(name) or folder / name),
                 dataset="dfdc",
                 method=FAKE if label else ORIGINAL,
                 label=label,
                 split=side[0],
                 split_reason=side[1],
                 original=_id(source, 0) if source and label else None,
-                sources=(f"dfdc/{Path(source).stem}",) if source else (),
+                sources=(f"dfdc/{_stem(source)}",) if source else (),
                 picture_label=None if label else 0,
                 audio_label=None if label else 0,
                 outcome="pending" if name in files else "missing",
@@ -157,4 +157,8 @@ def _listed(
 
 
 def _id(name: str, label: int) -> str:
-    return f"dfdc/{FAKE if label else ORIGINAL}/{Path(name).stem}"
+    return f"dfdc/{FAKE if label else ORIGINAL}/{_stem(name)}"
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name

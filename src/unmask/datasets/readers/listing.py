@@ -120,7 +120,10 @@ def make_listing(
         Problem(kind="no_original", path=video.path, reason=f"{video.original} is not here")
         for video in orphans
     ]
-    kept = [video if video.original in ids else replace(video, original=None) for video in listed]
+    kept = [
+        video if video.original is None or video.original in ids else replace(video, original=None)
+        for video in listed
+    ]
     manifest = Manifest(
         dataset=dataset,
         root=str(root),

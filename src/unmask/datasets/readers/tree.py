@@ -35,7 +35,7 @@ def find(root: Path, *parts: str) -> Path | None:
 
 def folders(root: Path) -> list[Path]:
     """Return the folders directly in `root`, by name."""
-    return [root / name for name in _names(root) if (root / name).is_dir()]
+    return [root / entry.name for entry in _entries(root) if entry.is_dir()]
 
 
 def by_compression(folder: Path | None, wanted: Sequence[str]) -> Iterator[tuple[str, Path]]:
@@ -71,7 +71,8 @@ def is_video(name: str) -> bool:
 
 def below(root: Path, path: Path) -> str:
     """Spell a path as a manifest does: below the root with forward slashes, whole elsewhere."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+    whole, start = path.as_posix(), f"{root.as_posix().rstrip('/')}/"
+    return whole.removeprefix(start)
 
 
 def read_json(path: Path) -> Any:
@@ -111,9 +112,15 @@ def existing_folder(root: Path | str) -> Path:
 
 
 def _names(folder: Path) -> list[str]:
+    return [entry.name for entry in _entries(folder)]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        return sorted(entry.name for entry in os.scandir(folder) if entry.name[:1] != ".")
+        with os.scandir(folder) as entries:
+            seen = [entry for entry in entries if not entry.name.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise DataError(f"{folder}: cannot be looked into ({error.strerror})") from error
+    return sorted(seen, key=lambda entry: entry.name)
