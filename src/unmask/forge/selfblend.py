@@ -11,7 +11,9 @@ Here: `draw_plan` makes every random choice, `apply_plan` carries them out. A pl
 Differs from the publication: (1) landmarks come from a mean face fitted to five points; (2) lengths
 are shares of the face instead of the crop, so that tight and wide crops get the same fakes;
 (3) hue and saturation turn in one linear map together with the other colour shifts; (4) sharpening
-keeps the mean brightness. Values marked "ours" have no counterpart there.
+keeps the mean brightness; (5) coarsening averages pixels, where theirs picks the nearest; (6) both
+axes are scaled alike; (7) the mask's edge is a ramp, where theirs keeps only what a blur leaves
+whole. Values marked "ours" have no counterpart there; docs/forge.md has both side by side.
 """
 
 from __future__ import annotations
