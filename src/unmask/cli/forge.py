@@ -133,7 +133,7 @@ def _told(answers: Iterable[Done], errors: Console) -> Counter[str]:
     for done in answers:
         counts[done.outcome] += 1
         if done.path is not None and done.method != "original":
-            print(done.path)
+            print(done.path, flush=True)
         elif done.outcome == "left_out":
             gaps[done.reason] += 1
         elif done.reason and (done.source, done.reason) not in told:
