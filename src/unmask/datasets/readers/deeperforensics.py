@@ -73,8 +73,7 @@ def _read_sides(root: Path) -> tuple[dict[str, Split], list[Problem]]:
             reason = "is not there; without it its side is empty"
             path = f"lists/splits/{side}.txt"
             problems.append(Problem(kind="no_lists", path=path, reason=reason))
-            continue
-        for line in read_lines(file):
+        for line in read_lines(file) if file else ():
             name = Path(line).stem
             if sides.setdefault(name, side) != side:
                 reason = f"is in the lists of {sides[name]} and {side}"
@@ -124,10 +123,9 @@ def _reals(
     found = [videos_in(find(ff_root, *parts)) for ff_root in ff_roots]
     files = {Path(name).stem: path for folder in found for name, path in folder.items()}
     if not files:
-        where = f"{'/'.join(parts)} in a FaceForensics++ tree"
         looked = ", ".join(map(str, ff_roots)) or "none was named; give --ff-root"
-        problem = Problem(kind="no_reals", path=where, reason=f"not found (roots: {looked})")
-        return [], [problem]
+        reason = f"of FaceForensics++ not found (roots: {looked})"
+        return [], [Problem(kind="no_reals", path="/".join(parts), reason=reason)]
     reals = []
     for name in sorted(files.keys() | targets.keys()):
         here = name in files

@@ -11,13 +11,13 @@ are not known until somebody compares them with their originals (datasets/tamper
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from unmask.datasets.manifest import ORIGINAL, Split, Video
 from unmask.datasets.readers.dfdc_folds import SPLITS, side_of_held_out, side_of_part
+from unmask.datasets.readers.dfdc_lists import held_out_list, train_list
 from unmask.datasets.readers.listing import (
     Listing,
     Problem,
@@ -25,8 +25,7 @@ from unmask.datasets.readers.listing import (
     choose_rule,
     make_listing,
 )
-from unmask.datasets.readers.tree import below, find, folders, read_json, read_lines, videos_in
-from unmask.errors import DataError
+from unmask.datasets.readers.tree import below, find, folders, videos_in
 
 FAKE = "fake"  # method of all fakes: which one it was is not published
 
@@ -53,10 +52,9 @@ def read_dfdc(root: Path, options: ReadOptions) -> Listing:
         listed, odd = _read_part(root, folder, (side_of_part(part, rule), reason))
         videos, problems = videos + listed, problems + odd
     for side, folder in _held_out(root):
-        known = _test_labels(root, folder)
         stands = side_of_held_out(side, rule)
         reason = f"the {side} set" if stands else f"the {side} set has no part in rule {rule}"
-        listed, odd = _read_test(root, folder, known, (stands, reason))
+        listed, odd = _read_test(root, folder, (stands, reason))
         videos, problems = videos + listed, problems + odd
     tree = "dfdc_train_part_0/metadata.json, or test/ with metadata.json or labels.csv"
     return make_listing("dfdc", root, videos, problems, rule=rule, tree=tree)
@@ -84,39 +82,23 @@ def _held_out(root: Path) -> Iterator[tuple[Split, Path]]:
 
 
 def _read_part(root: Path, folder: Path, side: _Side) -> _Found:
-    file = find(folder, "metadata.json")
-    if file is None:
-        reason = "has no metadata.json, so that no label is known; download the part again"
-        return [], [Problem(kind="no_lists", path=below(root, folder), reason=reason)]
-    labels, originals = {}, {}
-    for name, entry in read_json(file).items():
-        if entry.get("label") not in ("FAKE", "REAL"):
-            raise DataError(f"{file}: label {entry.get('label')!r} of {name}; known: FAKE, REAL")
-        labels[name] = int(entry["label"] == "FAKE")
-        originals[name] = entry.get("original") or None
+    known = train_list(folder)
+    if known is None:
+        return [], [_no_list(root, folder, "metadata.json")]
+    labels, originals = known
     return _listed(root, folder, labels, originals, side)
 
 
-def _read_test(root: Path, folder: Path, known: dict[str, int] | None, side: _Side) -> _Found:
-    if known is None:
-        reason = "has no labels.csv and no metadata.json, so that no label is known"
-        return [], [Problem(kind="no_lists", path=below(root, folder), reason=reason)]
-    return _listed(root, folder, known, {}, side)
+def _read_test(root: Path, folder: Path, side: _Side) -> _Found:
+    labels = held_out_list(root, folder)
+    if labels is None:
+        return [], [_no_list(root, folder, "metadata.json and no labels.csv")]
+    return _listed(root, folder, labels, {}, side)
 
 
-def _test_labels(root: Path, folder: Path) -> dict[str, int] | None:
-    """Return the labels of a test folder, from either form of its list."""
-    if file := find(folder, "metadata.json"):
-        known = {name: entry.get("is_fake") for name, entry in read_json(file).items()}
-    elif file := find(folder, "labels.csv") or find(root, "labels.csv"):
-        rows = csv.DictReader(read_lines(file))
-        known = {row["filename"]: {"0": 0, "1": 1}.get(row["label"]) for row in rows}
-    else:
-        return None
-    odd = [name for name, label in known.items() if label not in (0, 1)]
-    if odd:
-        raise DataError(f"{file}: {len(odd)} labels are neither 0 nor 1, such as that of {odd[0]}")
-    return {name: int(label) for name, label in known.items()}
+def _no_list(root: Path, folder: Path, name: str) -> Problem:
+    reason = f"has no {name}, so that no label is known; download it again"
+    return Problem(kind="no_lists", path=below(root, folder), reason=reason)
 
 
 def _listed(
