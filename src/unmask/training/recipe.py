@@ -68,12 +68,15 @@ def read_recipe(source: str, overrides: Iterable[str] = ()) -> Recipe:
 
 def refuse_untrained(recipe: Recipe) -> None:
     """Say which recipe must be run before this one, instead of that a folder is missing."""
+    init = (recipe.init,) if isinstance(recipe.init, str) else recipe.init or ()
     for name in recipe.after:
-        if not (run_folder(name, recipe.scale) / "best").is_dir():
+        best = run_folder(name, recipe.scale) / "best"
+        wanted = best.as_posix() in (recipe.init_from, recipe.teacher, *init)
+        if wanted and not best.is_dir():
             scale = "" if recipe.scale == "full" else f" --set scale={recipe.scale}"
             raise UsageError(
-                f"{recipe.name} begins with the checkpoint of {name}, and "
-                f"{run_folder(name, recipe.scale)} has none. First: unmask train {name}{scale}"
+                f"{recipe.name} begins with the checkpoint of {name}, and there is none in "
+                f"{best.parent}. First: unmask train {name}{scale}"
             )
 
 
