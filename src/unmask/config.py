@@ -15,6 +15,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,7 +99,7 @@ def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
     try:
         # Strict as JSON, not as Python: TOML, like JSON, has lists and strings where a class has
         # tuples and paths, and those alone may be converted.
-        return TypeAdapter(cls).validate_json(json.dumps(values, default=str), strict=True)
+        return _adapter(cls).validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         faults = [_explain(dict(fault)) for fault in error.errors()]
         raise ConfigError(_refusal(where, faults)) from error
@@ -106,8 +107,14 @@ def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
 
 def plain(config: Any) -> Table:
     """Turn a configuration back into tables of plain values, as `build` takes them."""
-    table: Table = TypeAdapter(type(config)).dump_python(config, mode="json")
+    table: Table = _adapter(type(config)).dump_python(config, mode="json")
     return table
+
+
+@cache
+def _adapter(cls: type[T]) -> TypeAdapter[T]:
+    """Make pydantic's view of a class, once: it takes as long as a hundred uses."""
+    return TypeAdapter(cls)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

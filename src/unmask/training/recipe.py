@@ -11,7 +11,7 @@ from unmask.config import build
 from unmask.datasets.samples import DataConfig
 from unmask.errors import ConfigError, UsageError
 from unmask.training.plan import TrainConfig
-from unmask.training.recipes import resolve, run_folder
+from unmask.training.recipes import find_recipe, resolve, run_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,8 @@ class Recipe:
 
 def read_recipe(source: str, overrides: Iterable[str] = ()) -> Recipe:
     """Read a recipe by name or path and lay `key=value` overrides over it."""
-    resolved = resolve(source, overrides)
-    return build(Recipe, resolved.values, where=str(resolved.path))
+    entry = find_recipe(source)
+    return build(Recipe, resolve(entry, overrides), where=f"{entry.path}: {entry.name}")
 
 
 def refuse_untrained(recipe: Recipe) -> None:

@@ -103,14 +103,6 @@ class Entry:
         return tuple(dict.fromkeys(_referred(self.values)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resolved:
-    """A recipe with its scale, its references and what was set on the command line worked in."""
-
-    path: Path
-    values: Table  # what `Recipe` is built of
-
-
 def run_folder(name: str, scale: str) -> Path:
     """Where a recipe's run lies unless somebody says otherwise: tiny ones out of the way."""
     return (RUNS if scale == "full" else RUNS / scale) / name
@@ -195,13 +187,15 @@ def read_recipes(path: Path) -> Iterator[Entry]:
         )
 
 
-def resolve(name: str, overrides: Iterable[str] = ()) -> Resolved:
+def resolve(entry: Entry, overrides: Iterable[str] = ()) -> Table:
     """Lay the tiny form, if asked for, and `key=value` overrides over a recipe.
 
+    Returns:
+        What a `Recipe` is built of.
+
     Raises:
-        UsageError: no such recipe, or it has no tiny form. ConfigError: unreadable.
+        UsageError: it has no tiny form. ConfigError: an override is none.
     """
-    entry = find_recipe(name)
     over = parse_overrides(overrides)
     scale = over.get("scale", "full")
     if scale not in SCALES:
@@ -209,7 +203,7 @@ def resolve(name: str, overrides: Iterable[str] = ()) -> Resolved:
     values = entry.values
     if scale == "tiny":
         if entry.tiny is None:
-            raise UsageError(f"{name}: has no [tiny] table, so it cannot be run at scale=tiny")
+            raise UsageError(f"{entry.name}: no [tiny] table, so it cannot be run at scale=tiny")
         values = merge(values, entry.tiny)
     values = merge(values, over)
     values["after"] = list(dict.fromkeys(_referred(values)))
@@ -221,8 +215,7 @@ def resolve(name: str, overrides: Iterable[str] = ()) -> Resolved:
 
     values |= _references(values, folder)
     taken_away = {key for key in REFERRING if values.get(key) == ""}
-    kept = {key: value for key, value in values.items() if key not in taken_away}
-    return Resolved(path=entry.path, values=kept)
+    return {key: value for key, value in values.items() if key not in taken_away}
 
 
 def _every_way(row: Row, axes: Mapping[str, Mapping[str, Choice]]) -> Iterator[Row]:
