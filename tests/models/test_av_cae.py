@@ -116,6 +116,30 @@ def test_autoencoders_have_the_published_sizes_and_codes(
     assert tuple(out.aux["rebuilt"].shape[1:]) == image
 
 
+# Sizes on the way to the code, and on the way back.
+FACE = ((80, 80), (40, 40), (38, 38), (36, 36)), ((40, 40), (80, 80), (160, 160))
+FULL = (
+    ((960, 540), (480, 270), (240, 135), (80, 45)),
+    ((240, 135), (480, 270), (960, 540), (1920, 1080)),
+)
+
+
+@pytest.mark.parametrize(("view", "size_px", "sizes"), [("face", 160, FACE), ("full", 1080, FULL)])
+def test_pictures_pass_the_published_sizes_on_their_way(
+    view: str, size_px: int, sizes: tuple[tuple[tuple[int, int], ...], ...]
+) -> None:
+    with torch.device("meta"):
+        network = Autoencoder(AutoencoderConfig(view=view, size_px=size_px)).eval()
+        x = torch.zeros(1, 3, *(sizes[1][-1]))
+    for half, wanted in zip((network.encoder, network.decoder), sizes, strict=True):
+        passed = [tuple(x.shape[2:])]
+        for layer in half:
+            x = layer(x)
+            if x.shape[2:] != passed[-1]:
+                passed.append(tuple(x.shape[2:]))
+        assert tuple(passed[1:]) == wanted
+
+
 @pytest.mark.parametrize(
     ("code", "share"), [("eighth", 8.5), ("native", 59.3), ("thousandth", 1067)]
 )

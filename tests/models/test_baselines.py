@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import timm
 import torch
@@ -125,15 +127,22 @@ def test_mesonet_equals_its_layers_written_out(name: str) -> None:
 
 
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (1.6, 0.4)])
-def test_cross_entropy_is_the_weighted_mean_of_minus_log_p(weights: tuple[float, float]) -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_is_the_weighted_mean_of_minus_log_p(
+    weights: tuple[float, float], smoothing: float
+) -> None:
+    """Of a smoothed label, a share s / 2 is the other class, with the other class's weight."""
     torch.manual_seed(0)
     network = create("mesonet-4", size_px=32)
-    objective = Objective(network, LossConfig(class_weights=weights))
+    objective = Objective(network, LossConfig(class_weights=weights, label_smoothing=smoothing))
     objective.eval()
     batch = Batch(frames=torch.rand(6, 1, 3, 32, 32), label=torch.tensor([0.0, 1, 1, 1, 1, 0]))
     losses = objective(batch)
-    p_fake = losses.logit.sigmoid()
-    right = torch.where(batch.label == 1, p_fake, 1 - p_fake)
-    weight = torch.tensor([weights[int(y)] for y in batch.label])
-    slow = -(weight * right.log()).sum() / weight.sum()
-    torch.testing.assert_close(losses.total, slow, rtol=1e-5, atol=1e-6)
+    total = 0.0
+    for y, p_fake in zip(batch.label.int().tolist(), losses.logit.sigmoid().tolist(), strict=True):
+        target = [smoothing / 2, smoothing / 2]
+        target[y] += 1 - smoothing
+        for k, p in enumerate((1 - p_fake, p_fake)):
+            total -= weights[k] * target[k] * math.log(p)
+    slow = total / sum(weights[int(y)] for y in batch.label)
+    assert losses.total.item() == pytest.approx(slow, rel=1e-5)

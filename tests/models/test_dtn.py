@@ -11,7 +11,9 @@ import scipy.fft
 import scipy.ndimage
 import torch
 from cases import batch, nudge
+from thop.vision.basic_hooks import count_normalization
 from thop_counts import thop_counts
+from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 
 from unmask.models import create
@@ -117,12 +119,63 @@ def test_sizes_of_the_ablations(config: dict[str, Any], true: int, by_thop: int)
 
 
 @pytest.mark.parametrize(
-    ("backbone", "true"), [("resnet34", 40_416_630), ("efficientnet_b0", 23_795_378)]
+    ("name", "alone", "true", "gflops", "tolerance"),
+    [
+        ("dtn/resnet34", 21_285_698, 40_416_630, 6.028, 1e-4),
+        # The means of its squeeze-and-excitation are no pooling modules of timm's, .14 % of all.
+        ("dtn/efficientnet-b0", 4_664_446, 23_795_378, 1.806, 2e-3),
+    ],
 )
-def test_sizes_with_other_backbones(backbone: str, true: int):
-    network = on_meta(backbone=backbone)
+def test_sizes_with_other_backbones(
+    name: str, alone: int, true: int, gflops: float, tolerance: float
+):
+    with torch.device("meta"):
+        network, bare = create(name).eval(), create(f"{name}-alone").eval()
+    assert n_parameters(bare) == alone
     assert n_parameters(network) == true
     assert network.backbone(example(network).frames[:, 0]).shape == (1, 512, 8, 8)
+    _, flops = thop_counts(network, {BatchNormAct2d: count_normalization})
+    assert flops == pytest.approx(gflops, rel=tolerance)
+
+
+def test_the_other_reading_of_the_mlp_costs_a_little_more():
+    assert thop_counts(on_meta(mlp="b"))[1] == pytest.approx(9.787718, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "experts", "scaled_experts", "blocks", "plug"),
+    [
+        ("dtn", "ours", True, 6, "mas"),
+        # Table 3
+        ("dtn/vgg", "none", False, 0, None),
+        ("dtn/levt", "none", False, 6, "none"),
+        ("dtn/no-mas", "ours", False, 6, "none"),
+        ("dtn/mas-moe", "ours", True, 6, "none"),
+        ("dtn/mas-levt", "ours", False, 6, "mas"),
+        # Table 7
+        ("dtn/vgg-moe", "ours", False, 0, None),
+        ("dtn/vgg-moe-vanilla", "vanilla", False, 0, None),
+        # Table 8
+        ("dtn/reattention", "ours", False, 6, "reattention"),
+        # Fig. 6c
+        ("dtn/resnet34", "ours", True, 6, "mas"),
+        ("dtn/resnet34-alone", "none", False, 0, None),
+        ("dtn/efficientnet-b0-alone", "none", False, 0, None),
+    ],
+)
+def test_rows_of_the_ablations_have_the_parts_they_name(
+    name: str, experts: str, scaled_experts: bool, blocks: int, plug: str | None
+):
+    with torch.device("meta"):
+        network = create(name)
+    kinds = {"ours": MixtureOfExperts, "vanilla": VanillaMixture, "none": type(None)}
+    assert type(network.moe) is kinds[experts]
+    assert (getattr(network.moe, "scale", None) is not None) == scaled_experts
+    assert (network.position is not None) == (blocks > 0)
+    plugs = {(b.attn.head_scale is not None, b.attn.remix is not None) for b in network.blocks}
+    wanted = {"mas": (True, False), "reattention": (False, True), "none": (False, False)}
+    assert len(network.blocks) == blocks
+    assert plugs == ({wanted[plug]} if plug else set())
 
 
 def test_sizes_of_the_parts():

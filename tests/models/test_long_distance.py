@@ -143,6 +143,29 @@ def test_at_first_all_maps_are_one_and_the_backbone_is_undisturbed(config: dict[
         assert (network(batch).logit - plain.logit).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("number", range(1, 12))
+def test_the_temporal_maps_are_laid_over_the_block_they_name(number: int) -> None:
+    network = tiny(temporal_at=f"b{number}", maps=1)
+    excite(network)
+    given, seen = {}, []
+    for i in range(1, 13):
+        block = network.trunk.get_submodule(f"block{i}")
+        block.register_forward_hook(lambda _, args, out, i=i: given.update({i: (args[0], out)}))
+    network.spatial.register_forward_hook(lambda _, args, out: seen.append(out[0]))
+    with torch.no_grad():
+        aux = network(clips(network, 1)).aux
+    before = seen[0]  # what the spatial maps leave of the stem's output
+    for i in range(1, 13):
+        untouched = torch.equal(given[i][0], before)
+        assert untouched == (i != number + 1)
+        before = given[i][1]
+    size = given[number][1].shape[-2:]
+    wanted = given[number][1] * F.interpolate(
+        aux["temporal_maps"], size=size, mode="nearest" if size[0] % G == 0 else "bilinear"
+    )
+    torch.testing.assert_close(given[number + 1][0], wanted)
+
+
 def template_maps_slowly(module: TemplateAttention, views: Tensor, span: int | None) -> Tensor:
     """Section 4.2 with one loop per index: E vec(p) + b + pos, t . U z / sqrt(d), softmax, 1x1."""
     B, T = views.shape[:2]
