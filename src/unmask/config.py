@@ -99,20 +99,23 @@ def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
     try:
         # Strict as JSON, not as Python: TOML, like JSON, has lists and strings where a class has
         # tuples and paths, and those alone may be converted.
-        return _adapter(cls).validate_json(json.dumps(values, default=str), strict=True)
+        document = json.dumps(values, default=str)
+        built: T = _adapter(cls).validate_json(document, strict=True)  # type: ignore[arg-type]
     except ValidationError as error:
         faults = [_explain(dict(fault)) for fault in error.errors()]
         raise ConfigError(_refusal(where, faults)) from error
+    return built
 
 
 def plain(config: Any) -> Table:
     """Turn a configuration back into tables of plain values, as `build` takes them."""
-    table: Table = _adapter(type(config)).dump_python(config, mode="json")
+    adapter = _adapter(type(config))  # type: ignore[arg-type]
+    table: Table = adapter.dump_python(config, mode="json")
     return table
 
 
 @cache
-def _adapter(cls: type[T]) -> TypeAdapter[T]:
+def _adapter(cls: Any) -> TypeAdapter[Any]:
     """Make pydantic's view of a class, once: it takes as long as a hundred uses."""
     return TypeAdapter(cls)
 

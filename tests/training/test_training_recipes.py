@@ -13,7 +13,6 @@ from unmask.errors import ConfigError, DataError, UsageError
 from unmask.models.base import to_tensors
 from unmask.models.checkpoint import read_checkpoint
 from unmask.models.weights import load_network
-from unmask.training import recipes
 from unmask.training.recipe import read_recipe
 from unmask.training.run import run_recipe
 from unmask.training.state import read_state
@@ -170,23 +169,3 @@ def test_a_bad_key_or_value_is_refused(recipe: Path, override: str, said: str) -
     with pytest.raises(ConfigError) as refusal:
         read_recipe(str(recipe), [override])
     assert said in str(refusal.value)
-
-
-def test_recipes_are_found_by_name_and_the_nearest_is_suggested(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "src" / "unmask").mkdir(parents=True)
-    (tmp_path / "recipes" / "dtn").mkdir(parents=True)
-    file = tmp_path / "recipes" / "dtn" / "small.toml"
-    file.write_text(RECIPE)
-    monkeypatch.setattr(recipes, "files", lambda package: tmp_path / "src" / package)
-    assert recipes.recipe_files() == {"dtn/small": file}
-    assert recipes.find_recipe("dtn/small") == file
-    assert recipes.find_recipe(str(file)) == file
-    with pytest.raises(UsageError, match='did you mean "dtn/small"'):
-        recipes.find_recipe("dtn/smalll")
-
-
-@pytest.mark.parametrize("name", sorted(recipes.recipe_files()))
-def test_every_shipped_recipe_is_valid_and_named_after_its_file(name: str) -> None:
-    assert read_recipe(name).name == name

@@ -175,6 +175,11 @@ def read_recipes(path: Path) -> Iterator[Entry]:
         name = str(values.get("name", path.stem))
         base = Row(name=name, result="" if told is None else told.result)
         yield Entry(path=path, about=told, said=base, values=values, tiny=tiny)
+    for row in rows:
+        strange = [axis for axis in _AXIS.findall(row.name) if axis not in axes]
+        if strange:
+            hint = suggestion(strange[0], list(axes))
+            raise ConfigError(f"{path}: {row.name}: there is no [axes.{strange[0]}]; {hint}")
     for row in itertools.chain.from_iterable(_every_way(row, axes) for row in rows):
         summary = ": ".join(filter(None, (row.table, row.row)))
         named = {"name": row.name, "summary": summary}
@@ -220,7 +225,7 @@ def resolve(entry: Entry, overrides: Iterable[str] = ()) -> Table:
 
 def _every_way(row: Row, axes: Mapping[str, Mapping[str, Choice]]) -> Iterator[Row]:
     """Make a row of every way through the axes in its name; itself if there are none."""
-    used = [axis for axis in _AXIS.findall(row.name) if axis in axes]
+    used = _AXIS.findall(row.name)
     for names in itertools.product(*(axes[axis] for axis in used)):
         way = dict(zip(used, names, strict=True))
         chosen = [axes[axis][name] for axis, name in way.items()]
