@@ -256,7 +256,9 @@ TINY: dict[str, Tiny] = {
     },
     # Whole trunks of timm: too deep to be moved as far as the others without losing all scale.
     **{
-        f"dtn/{trunk}{alone}": Tiny(config={**DTN, "size_px": 128}, nudge=0.01)
+        f"dtn/{trunk}{alone}": Tiny(
+            config={**DTN, "size_px": 128}, nudge=0.01, overfit=Overfit(steps=25)
+        )
         for trunk in ("resnet34", "efficientnet-b0")
         for alone in ("", "-alone")
     },
@@ -327,7 +329,10 @@ TINY: dict[str, Tiny] = {
     "AvCae": replace(AV, breaks=DEAF),
     "av_cae/face_agg": replace(AV, breaks=DEAF, overfit=APART),
     "av_cae/full_last": replace(AV, config={**AV_CAE, "size_px": 216}, breaks=DEAF),
-    "av_cae/full_agg": replace(AV, config={**AV_CAE, "size_px": 216}, breaks=DEAF, overfit=APART),
+    **{
+        name: replace(AV, config={**AV_CAE, "size_px": 216}, breaks=DEAF, overfit=APART)
+        for name in ("av_cae/full_agg", "av_cae/full_agg_code")
+    },
     "av_cae/face_agg_fixedaudio": replace(AV, overfit=APART),
     "av_cae/tiny": AV,
     "av_cae/video_only": replace(AV, objective=None),
