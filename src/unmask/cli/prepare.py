@@ -116,10 +116,19 @@ def prepare(
     )
     n_workers = workers or _cores()
     _, errors = consoles(stdout_is_data=True)
-    with _Progress(errors) as progress:
-        result = run(
-            manifest, out, settings, n_workers=n_workers, expect=progress.expect, told=progress.told
-        )
+    try:
+        with _Progress(errors) as progress:
+            result = run(
+                manifest,
+                out,
+                settings,
+                n_workers=n_workers,
+                expect=progress.expect,
+                told=progress.told,
+            )
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(130) from None
     _print_coverage(result, out)
     if progress.n_done:
         print(f"{progress.rates()} with {n_workers} workers; {_shares(result.spent)}")
