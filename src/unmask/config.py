@@ -120,6 +120,11 @@ def _adapter(cls: Any) -> TypeAdapter[Any]:
     return TypeAdapter(cls)
 
 
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Dotted keys whose values differ, each with its old and new value (None = absent).
 
@@ -144,7 +149,7 @@ def suggestion(word: str, known: Sequence[str]) -> str:
 
 
 def _unknown_keys(cls: type, values: Mapping[str, Any], *, prefix: str) -> Iterator[str]:
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     known = [field.name for field in dataclasses.fields(cls)]
     for key, value in values.items():
         if key not in known:

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from unmask.datasets.toy import ToyConfig, make_toy
+
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
@@ -32,4 +34,12 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "original": [f"v{i // 2 * 2}" for i in range(80)],
     }
     pq.write_table(pa.table(columns), folder / "train.parquet")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared data set of a dozen drawn people, each forged in every way."""
+    folder = tmp_path_factory.mktemp("toy")
+    make_toy(folder, ToyConfig(people=12, fakes_each=4))
     return folder

@@ -150,7 +150,11 @@ def _share(source: Source, config: DataConfig) -> Source:
     if config.train_share == 1:
         return source
     places = np.array([position(original, "train_share") for original in source.originals])
-    return source.take(np.flatnonzero(places < config.train_share))
+    kept = np.flatnonzero(places < config.train_share)
+    if not len(kept):
+        recordings = len(set(source.originals))
+        raise DataError(f"data.train_share = {config.train_share} of {recordings} recordings: none")
+    return source.take(kept)
 
 
 def _url(path: Path) -> str:

@@ -55,7 +55,6 @@ SETTINGS = Settings(sampling="every", people="main", whole_frames=True, boxes="o
 COMPRESSIONS = {"c23": None, "c40": 40}  # JPEG quality of the frame
 SHARES: dict[Split, float] = {"train": 0.6, "val": 0.15, "test": 0.25}
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
-FAKES_EACH = 2  # methods that a person is forged by; the next person by others
 
 Shots = tuple[tuple[Frame, Detection], ...]
 
@@ -65,6 +64,7 @@ class ToyConfig:
     """How much of it."""
 
     people: int = 80  # one video each, every other one strongly compressed
+    fakes_each: int = 2  # of the methods; the next person by others
     n_frames: int = 13  # of a video: half a second
     seed: int = 0
 
@@ -118,7 +118,7 @@ def toy_manifest(config: ToyConfig) -> Manifest:
     for number in range(config.people):
         compression = tuple(COMPRESSIONS)[number % 2]
         turn = number // 2
-        fakes = [METHODS[(turn + n) % len(METHODS)] for n in range(FAKES_EACH)]
+        fakes = [METHODS[(turn + n) % len(METHODS)] for n in range(config.fakes_each)]
         videos += [_video(number, method, compression, config) for method in (ORIGINAL, *fakes)]
     # Its paths name what is drawn; there are no files.
     return Manifest(dataset=DATASET, root="drawn", videos=tuple(videos), split_rule="drawn")
