@@ -43,9 +43,8 @@ def show(entry: Entry, *, json: bool) -> None:
     from unmask.training.recipes import run_folder
 
     if json:
-        print(
-            codec.dumps({**document(entry), "recipe": entry.values, "tiny": entry.tiny}, indent=1)
-        )
+        whole = {**document(entry), "values": entry.values, "tiny_values": entry.tiny}
+        print(codec.dumps(whole, indent=1))
         return
     for line in described(entry):
         print(f"# {line}")
