@@ -200,3 +200,40 @@ def test_dlib_says_what_to_install(manifest, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "dlib", None)
     with pytest.raises(MissingExtraError, match=r"unmask\[dlib\]"):
         prepared(manifest, tmp_path, detector="dlib")
+
+
+class Hog:
+    """dlib's detector: rectangles with both ends included, and scores."""
+
+    class Rectangle:
+        left, top, right, bottom = (lambda self, v=v: v for v in (10, 20, 109, 119))
+
+    def run(self, image, upsample, threshold):
+        assert image.shape == (240, 320, 3)
+        assert threshold == 0
+        return [self.Rectangle(), self.Rectangle()], [2.5, 0.4], [0, 0]
+
+
+def test_a_box_of_dlib_is_seen_again_as_it_was_drawn():
+    from unmask.clips.tensors import view_region
+    from unmask.datasets.detectors import DlibDetector
+    from unmask.faces.align import cut_face
+
+    hog = Hog()
+    hog.get_frontal_face_detector = lambda: hog
+    image = np.zeros((240, 320, 3), np.uint8)
+    ((sure, doubtful),) = DlibDetector(hog).detect([image])
+    assert sure.box_xyxy_px == (10, 20, 110, 120)
+    assert (sure.confidence, doubtful.confidence) == (1.0, 0.6)
+    seen = view_region(cut_face(image, sure, 0.0), InputSpec(size_px=64, alignment="dlib"))
+    assert (seen.cx, seen.cy, seen.side) == pytest.approx((60, 70, 100), abs=1e-4)
+
+
+def test_dlib_finds_the_drawn_face():
+    pytest.importorskip("dlib")
+    from face_clips import face_centre, walk
+    from unmask.datasets.detectors import open_detector
+
+    ((found, *_),) = open_detector("dlib").detect([next(walk(1))])
+    x0, y0, x1, y1 = found.box_xyxy_px
+    assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx(face_centre(0.0), abs=20)
