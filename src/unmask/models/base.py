@@ -8,6 +8,7 @@ distillation is.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -52,6 +53,12 @@ class Network(nn.Module):
     def forward(self, batch: Batch) -> Output:
         """Score clips: frames (B, T, 3, H, W), normalised per input_spec -> logit (B,)."""
         raise NotImplementedError
+
+
+def spec_of(config: Any, **fixed: Any) -> InputSpec:
+    """InputSpec of a config: its fields of the same names, and what no config changes."""
+    names = (field.name for field in fields(InputSpec) if hasattr(config, field.name))
+    return InputSpec(**{name: getattr(config, name) for name in names} | fixed)
 
 
 def example(network: Network, batch: int = 1, device: str = "meta") -> Batch:

@@ -20,11 +20,11 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from unmask.models.base import Network
+from unmask.models.base import Network, spec_of
 from unmask.models.blocks.cross_entropy import LossConfig, Objective
 from unmask.models.blocks.heads import pooled, two_way
 from unmask.models.blocks.vgg import CVIT_GROUPS, Groups, vgg_stack
-from unmask.types import Batch, InputSpec, Output
+from unmask.types import Batch, Output
 
 __all__ = ["Config", "LossConfig", "MesoNet", "Objective", "TrunkDetector"]
 
@@ -41,16 +41,6 @@ class Config:
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     drop_rate: float = 0.0
     groups: Groups = CVIT_GROUPS  # (width, convolutions) of the groups of "cvit_vgg"
-
-
-def _input_spec(config: Config) -> InputSpec:
-    return InputSpec(
-        size_px=config.size_px,
-        alignment=config.alignment,
-        margin=config.margin,
-        mean=config.mean,
-        std=config.std,
-    )
 
 
 def _trunk(config: Config) -> tuple[nn.Module, int]:
@@ -72,7 +62,7 @@ class TrunkDetector(Network):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.input_spec = _input_spec(config)
+        self.input_spec = spec_of(config)
         self.trunk, width = _trunk(config)
         self.drop = nn.Dropout(config.drop_rate)
         self.head = nn.Linear(width, 2)
@@ -123,7 +113,7 @@ class MesoNet(Network):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.input_spec = _input_spec(config)
+        self.input_spec = spec_of(config)
         first: list[nn.Module]
         if config.trunk == "mesoinception4":
             first = [Inception(3, (1, 4, 4, 2)), Inception(11, (2, 4, 4, 2))]

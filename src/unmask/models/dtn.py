@@ -27,7 +27,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unmask.models.base import Network
+from unmask.models.base import Network, spec_of
 from unmask.models.blocks.attention import AttentionScale, Plug, SelfAttention
 from unmask.models.blocks.heads import pooled
 from unmask.models.blocks.self_distillation import (
@@ -38,7 +38,7 @@ from unmask.models.blocks.self_distillation import (
     distillation,
 )
 from unmask.models.blocks.vgg import CVIT_GROUPS, Groups, vgg_stack
-from unmask.types import Batch, InputSpec, Output
+from unmask.types import Batch, Output
 
 __all__ = [
     "DTN",
@@ -247,9 +247,7 @@ class DTN(Network):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.input_spec = InputSpec(
-            size_px=config.size_px, alignment=config.alignment, margin=config.margin
-        )
+        self.input_spec = spec_of(config)
         self.backbone, dim, stride = _backbone(config)
         mixtures = {"ours": MixtureOfExperts, "vanilla": VanillaMixture}
         self.moe = mixtures[config.moe](dim, config) if config.moe != "none" else None

@@ -29,13 +29,13 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from unmask.models.base import Network, freeze
+from unmask.models.base import Network, freeze, spec_of
 from unmask.models.blocks.attention import CrossAttention, Plug
 from unmask.models.blocks.heads import two_way
 from unmask.models.blocks.self_distillation import LossConfig, Objective
 from unmask.models.blocks.transformer import TransformerBlock
 from unmask.models.blocks.vgg import CVIT_GROUPS, Groups, vgg_stack
-from unmask.types import Alignment, Batch, InputSpec, Output
+from unmask.types import Alignment, Batch, Output
 
 __all__ = [
     "CEViT",
@@ -123,9 +123,7 @@ class Host(Network):
     def __init__(self, config: HostConfig) -> None:
         super().__init__()
         self.config = config
-        self.input_spec = InputSpec(
-            size_px=config.size_px, alignment=config.alignment, margin=config.margin
-        )
+        self.input_spec = spec_of(config)
 
     def images(self, batch: Batch) -> Tensor:
         """Checked frames (B, 1, 3, H, W) as images (B, 3, H, W)."""

@@ -30,11 +30,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unmask.errors import UsageError
-from unmask.models.base import Network
+from unmask.models.base import Network, spec_of
 from unmask.models.blocks.cross_entropy import LossConfig, Objective
 from unmask.models.blocks.heads import pooled, two_way
 from unmask.models.blocks.transformer import TransformerBlock
-from unmask.types import Batch, InputSpec, Output
+from unmask.types import Batch, Output
 
 __all__ = ["Config", "LongDistance", "LossConfig", "Objective", "VitConfig", "VitDirect"]
 
@@ -52,7 +52,7 @@ class Config:
     attention: Literal["none", "spatial", "temporal", "both"] = "both"  # Table V
     gate: Literal["templates", "convolution"] = "templates"  # what makes the maps
     maps: int = 4  # m, Table VI tries 1..5
-    next_frames: int = 3  # n, Table VII tries 2..5
+    next_frames: int = 3  # n, Table VII tries 2..5; at the file's own rate
     fuse: Fusion = "group"  # how m maps meet C channels; ours, the paper does not say
     activation: Literal["softmax", "sigmoid"] = "softmax"  # of a template's answers; ours
     context_layers: int = 0  # transformer blocks before the templates; none are described
@@ -322,15 +322,7 @@ class LongDistance(Network):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.input_spec = InputSpec(
-            size_px=config.size_px,
-            n_frames=config.n_frames,
-            stride=1,  # the next frames, at the file's own rate
-            alignment=config.alignment,
-            margin=config.margin,
-            mean=HALF,
-            std=HALF,
-        )
+        self.input_spec = spec_of(config, mean=HALF, std=HALF)
         self.trunk = Xception(config.widths)
         width = self.trunk.width_at
         looks = config.gate == "templates" and config.attention != "none"
@@ -384,13 +376,7 @@ class VitDirect(Network):
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
         self.config = config
-        self.input_spec = InputSpec(
-            size_px=config.size_px,
-            alignment=config.alignment,
-            margin=config.margin,
-            mean=HALF,
-            std=HALF,
-        )
+        self.input_spec = spec_of(config, mean=HALF, std=HALF)
         dim, patch = config.dim, config.patch_px
         n_tokens = 1 + (config.view_px // patch) ** 2
         self.resize = Resize(config.size_px, config.view_px)

@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unmask.errors import UsageError
-from unmask.models.base import Network
+from unmask.models.base import Network, spec_of
 from unmask.models.blocks.cross_entropy import LossConfig, Objective
 from unmask.models.blocks.heads import pooled
-from unmask.types import Batch, InputSpec, Output
+from unmask.types import Batch, Output
 
 __all__ = ["Config", "LossConfig", "Objective", "ResNet3d"]
 
@@ -172,15 +172,8 @@ class ResNet3d(Network):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.input_spec = InputSpec(
-            size_px=config.size_px,
-            n_frames=config.n_frames,
-            alignment=config.alignment,
-            margin=config.margin,
-            region="clip",  # the paper leaves it open; a box that moves would hide how heads move
-            mean=config.mean,
-            std=config.std,
-        )
+        # The paper leaves the region open; a box that moves would hide how heads move.
+        self.input_spec = spec_of(config, region="clip")
         if not set(config.non_local) <= {1, 2, 3, 4}:
             raise UsageError(f"non_local: expected stages 1 to 4, got {config.non_local}")
         width = config.width

@@ -21,12 +21,12 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from unmask.models.base import Network
+from unmask.models.base import Network, spec_of
 from unmask.models.blocks.attention import Plug, SelfAttention
 from unmask.models.blocks.cross_entropy import LossConfig, Objective
 from unmask.models.blocks.heads import two_way
 from unmask.models.blocks.transformer import TransformerBlock
-from unmask.types import Batch, InputSpec, Output
+from unmask.types import Batch, Output
 
 __all__ = ["Config", "LossConfig", "Objective", "TimeSformer"]
 
@@ -103,16 +103,8 @@ class TimeSformer(Network):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.input_spec = InputSpec(
-            size_px=config.size_px,
-            n_frames=config.n_frames,
-            stride=config.stride,
-            alignment=config.alignment,
-            margin=config.margin,
-            region="clip",  # the paper leaves it open; a box that moves would hide how heads move
-            mean=config.mean,
-            std=config.std,
-        )
+        # The paper leaves the region open; a box that moves would hide how heads move.
+        self.input_spec = spec_of(config, region="clip")
         dim, patch = config.dim, config.patch_px
         n_places = (config.size_px // patch) ** 2
         self.embed = nn.Conv2d(3, dim, patch, stride=patch)

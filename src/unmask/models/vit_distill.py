@@ -27,11 +27,11 @@ from torch.nn import functional as F
 
 from unmask.errors import UsageError
 from unmask.models import base
-from unmask.models.base import Network, freeze
+from unmask.models.base import Network, freeze, spec_of
 from unmask.models.blocks.attention import Plug
 from unmask.models.blocks.heads import pooled
 from unmask.models.blocks.transformer import TransformerBlock
-from unmask.types import Batch, InputSpec, Losses, Output
+from unmask.types import Batch, Losses, Output
 
 Combine = Literal["pair_mean", "adaptive1d", "concat", "patch_only", "cnn_only"]
 THIRD = 1 / 3  # of the box is added on every side, in the baseline's code and in the paper
@@ -94,7 +94,7 @@ class VitDistill(Network):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.input_spec = InputSpec(size_px=config.size_px, margin=config.margin)
+        self.input_spec = spec_of(config)
         if config.size_px % config.patch_px:
             raise UsageError(
                 f"size_px = {config.size_px} is no multiple of patch_px = {config.patch_px}"
@@ -174,7 +174,7 @@ class Teacher(Network):
     def __init__(self, config: TeacherConfig) -> None:
         super().__init__()
         self.config = config
-        self.input_spec = InputSpec(size_px=config.size_px, margin=config.margin)
+        self.input_spec = spec_of(config)
         self.trunk, channels = _trunk(config.trunk, config.drop_path)
         self.head = nn.Linear(channels, 1)
 
