@@ -51,6 +51,19 @@ def test_a_row_is_a_person_with_the_label_of_its_video(source, drawn_set):
         assert original == (row.video.original or row.video.sources[0])
 
 
+def test_passers_by_may_be_left_out(drawn_out):
+    few = open_source(config(drawn_out, min_faces=5))
+    assert Counter(row.video.path for row in few.rows)["both.mp4"] == 1  # Bea was seen four times
+    with pytest.raises(DataError, match="nothing to use"):
+        open_source(config(drawn_out, min_faces=100))
+
+
+def test_the_size_of_a_face_is_known_without_reading_it(source):
+    for i, row in enumerate(source.rows):
+        sizes = [face.quality.size_px for face in source.track(i).faces]
+        assert row.face_px == np.median(sizes)
+
+
 class Ranges:
     """A file that notes which bytes were read."""
 
@@ -287,7 +300,7 @@ def video(name, label, *sources, identities=(), split="train", **labels):
 def rows_for(videos):
     row = PreparedRow(
         folder=None, video=None, label=0, kind="faces", track=1, shard=0, group=0, t_s=(0.0,),
-        sound_group=None,
+        sound_group=None, face_px=80.0,
     )  # fmt: skip
     return Prepared(rows=tuple(replace(row, video=v, label=v.label) for v in videos))
 

@@ -23,6 +23,7 @@ class DataConfig:
     methods: tuple[str, ...] = ()  # of the fakes of prepared data, as the manifest has them; all
     compressions: tuple[str, ...] = ()  # of prepared data; all
     train_share: float = 1.0  # of the recordings left to learn from: how much do data matter?
+    min_faces: int = 1  # sightings of a person in prepared data; more keeps passers-by out
     calib_share: float = 0.08  # of the recordings, set aside to choose on
     choose_on: Literal["share", "val"] = "share"  # or on the data's own validation part
     valid_clips: int = 1  # of a row, spread over it, where nothing is drawn
@@ -40,7 +41,7 @@ class DataConfig:
         for name in ("calib_share", "forged_share", "train_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"data.{name} = {getattr(self, name)}: a share lies in [0, 1]")
-        for name in ("real_repeat", "valid_clips", "limit"):
+        for name in ("real_repeat", "valid_clips", "min_faces", "limit"):
             if (count := getattr(self, name)) is not None and count < 1:
                 raise ConfigError(f"data.{name} = {count}: is a count, at least 1")
         if not self.forge_methods:

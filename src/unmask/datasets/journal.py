@@ -24,6 +24,7 @@ class Span:
     n_groups: int
     frames: tuple[int, ...] = ()  # numbers, row by row
     t_s: tuple[float, ...] = ()
+    face_px: float | None = None  # median shorter side of the face
 
 
 @dataclass(frozen=True, kw_only=True)

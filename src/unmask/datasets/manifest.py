@@ -66,7 +66,7 @@ class Video:
     audio_label: int | None = None  # 1 = the sound is forged; None = not known or no sound
     group: str | None = None  # a group whose error rates are to be compared, where one is named
     outcome: Outcome = "pending"
-    reason: str = ""  # of an outcome other than prepared, in a sentence
+    reason: str = ""  # of an outcome other than prepared, or what of a prepared one was lost
     mask: str | None = None  # video of what was forged, spelt like `path`
     sha256: str | None = None  # of the file's bytes, where somebody has read them all
 

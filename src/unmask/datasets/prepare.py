@@ -48,6 +48,7 @@ INDEX_SCHEMA = pa.schema(
         ("n_groups", pa.int32()),
         ("frames", pa.list_(pa.int32())),
         ("t_s", pa.list_(pa.float64())),
+        ("face_px", pa.float64()),  # median shorter side of a person's face
     ]
 )
 

@@ -51,6 +51,7 @@ class PreparedRow:
     shard: int
     group: int  # first row group
     t_s: tuple[float, ...]  # of the sightings
+    face_px: float | None  # median shorter side of the face
     sound_group: int | None  # of the same shard's sound
 
 
@@ -201,7 +202,12 @@ class Prepared:
 
 
 def open_prepared(
-    urls: Sequence[str], *, part: Split, target: Target = "any", view: View = "face"
+    urls: Sequence[str],
+    *,
+    part: Split,
+    target: Target = "any",
+    view: View = "face",
+    min_faces: int = 1,
 ) -> Prepared:
     """Open one side of prepared data sets.
 
@@ -211,6 +217,7 @@ def open_prepared(
         target: what makes a fake: any forgery, one of the picture, or one of the sound. A video of
             which that is not known is left out.
         view: what rows are: people, whole frames, or sound alone.
+        min_faces: sightings of a person; who was seen in fewer frames is left out.
 
     Raises:
         DataError: nothing there, or nothing on that side.
@@ -222,7 +229,8 @@ def open_prepared(
         videos = {video.id: video for video in folder.manifest().videos}
         counts.update(video.split or "none" for video in videos.values())
         sided = {name: video for name, video in videos.items() if video.split == part}
-        rows += _rows(folder, sided, target, view)
+        found = _rows(folder, sided, target, view)
+        rows += [row for row in found if row.kind != FACES or len(row.t_s) >= min_faces]
     names = Counter((row.video.id, row.track) for row in rows)
     twice = next((name for (name, _), count in names.items() if count > 1), None)
     if twice:
@@ -277,6 +285,7 @@ def _rows(
             shard=entry["shard"],
             group=entry["group"],
             t_s=tuple(entry["t_s"]) or seen.get(video.id, (0.0,)),
+            face_px=entry["face_px"],
             sound_group=heard.get(video.id),
         )
     if unknown:

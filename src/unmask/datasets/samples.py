@@ -107,7 +107,9 @@ def open_source(
     source: Source
     if config.reader == "prepared":
         urls = [_url(path) for path in config.paths]
-        prepared = open_prepared(urls, part=part, target=config.target, view=view)
+        prepared = open_prepared(
+            urls, part=part, target=config.target, view=view, min_faces=config.min_faces
+        )
         source = prepared.chosen(config.methods, config.compressions)
     elif config.methods or config.compressions:
         raise DataError(f"a {config.reader} of crops does not say by which method a face is forged")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Protocol
 
 import fsspec
@@ -150,6 +151,7 @@ def _write(file: ShardFile, kind: str, rows: Sequence[Row], track: int) -> Span:
         n_groups=file.n_groups - first,
         frames=tuple(row["frame"] for row in rows) if timed else (),
         t_s=tuple(row["t_s"] for row in rows) if timed else (),
+        face_px=median(row["size_px"] for row in rows) if kind == FACES else None,
     )
 
 
