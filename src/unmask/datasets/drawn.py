@@ -157,7 +157,7 @@ class DrawnSamples:
         return int(rows[_lap_order(len(rows), self.config.seed, kind, lap)[place]])
 
     def class_weights(self) -> tuple[float, float]:
-        """Weights of reals and fakes in a loss: inverse to how often an epoch shows them, mean 1."""
+        """Weights of reals and fakes in a loss: inverse to how often each is shown, of mean 1."""
         n_real, n_fake = self._n_real, self._n_fake
         return 2 * n_fake / (n_real + n_fake), 2 * n_real / (n_real + n_fake)
 
