@@ -310,6 +310,21 @@ def test_nothing_passes_around_the_attention_unless_the_skip_is_on(
     assert torch.equal(one, other) is not sees_input
 
 
+@pytest.mark.parametrize(
+    ("config", "alike"),
+    [({}, False), ({"local_conv": False}, True), ({"local_conv": False, "attn_skip": True}, False)],
+)
+def test_without_skip_and_local_convolution_all_places_become_one(
+    config: dict[str, Any], alike: bool
+):
+    """To the letter of eq. 15-24, what tells places apart passes through the attention alone."""
+    network = tiny(depth=4, **config).train()
+    with torch.no_grad():
+        maps = network.blocks(torch.randn(4, 16, 8, 8))
+    spread = (maps - maps.mean((2, 3), keepdim=True)).std() / maps.std()
+    assert (spread < 1e-4) == alike
+
+
 # Experts (eq. 8-13)
 
 

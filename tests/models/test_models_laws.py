@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -141,23 +142,30 @@ def test_everything_that_may_learn_learns_and_teachers_do_not(case: Case):
     network = case.network()
     objective = case.learner(network)
     nudge(network)  # zero-initialised layers would hide what lies behind them
-    objective.train()
+    # In float64: a deep block may learn a million millionth of what the last one does, and rounding
+    # is still far below.
+    objective.double().train()
     for norm in norms_of(network):
         norm.eval()  # on its own statistics a batch norm hides the bias before it
     before = {name: value.clone() for name, value in objective.named_buffers()}
-    objective(batch(network.input_spec, 8)).total.backward()
+    clips = batch(network.input_spec, 8)
+    clips.frames = clips.frames.double()
+    clips.audio = None if clips.audio is None else clips.audio.double()
+    objective(clips).total.backward()
 
     learning = [p for group in objective.param_groups() for p in group["params"]]
     assert len({id(p) for p in learning}) == len(learning), "a parameter is in two groups"
     assert {id(p) for p in learning} == {
         id(p) for p in objective.parameters() if p.requires_grad
     }, "the optimizer's parameters are not those that may learn"
-    rounding = 1e-10 * max(p.grad.abs().max() for p in learning if p.grad is not None)
+    rounding = 1e-15 * max(p.grad.abs().max() for p in learning if p.grad is not None)
     for name, parameter in objective.named_parameters():
         if parameter.requires_grad:
             assert parameter.grad is not None, f"{name} has no gradient"
             assert parameter.grad.isfinite().all(), f"{name} has a gradient that is not finite"
-            assert parameter.grad.abs().max() > rounding, f"{name} has a gradient of zero"
+            idle = case.tiny.idle is not None and re.search(case.tiny.idle, name) is not None
+            largest = parameter.grad.abs().max()
+            assert (largest <= rounding) == idle, f"{name} has a gradient of {largest}"
         else:
             assert parameter.grad is None, f"{name} is frozen but has a gradient"
     changed = [n for n, value in objective.named_buffers() if not torch.equal(value, before[n])]
