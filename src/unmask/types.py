@@ -196,7 +196,7 @@ class InputSpec:
     @property
     def clip_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one clip in every input that a network of this spec has."""
-        frames = {"frames": (self.n_frames, 3, *self.shape_px)}
+        frames: dict[str, tuple[int, ...]] = {"frames": (self.n_frames, 3, *self.shape_px)}
         return frames if self.audio is None else {**frames, "audio": self.audio.shape}
 
 

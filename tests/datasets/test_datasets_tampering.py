@@ -1,5 +1,6 @@
 """Picture and sound of a fake are told apart, on files that were really encoded twice."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -8,6 +9,9 @@ import numpy as np
 import pytest
 
 from face_clips import FACE_IN_HEAD, START, STEP_PX, walk
+from unmask.datasets.extract import Settings
+from unmask.datasets.manifest import ORIGINAL, Manifest, Video, read_manifest
+from unmask.datasets.prepare import prepare
 from unmask.datasets.tampering import TamperedParts, compare
 from unmask.errors import UnreadableMediaError
 
@@ -177,3 +181,37 @@ def test_the_answer_is_the_same_each_time(original, tmp_path):
     again = write(tmp_path / "again.mp4", sound=speech(1), crf=30)
     assert isinstance(compare(again, original), TamperedParts)
     assert compare(again, original) == compare(again, original)
+
+
+def test_preparation_finds_out_which_part_is_forged(original, tmp_path):
+    root = original.parent
+    write(root / "dubbed.mp4", sound=speech(2))
+    write(root / "swapped.mp4", change=other_face, sound=speech(1))
+    common = {"dataset": "drawn", "sources": ("original",), "split": "train"}
+    real = Video(id="real", path="original.mp4", method=ORIGINAL, label=0, **common)
+    dubbed = Video(
+        id="dubbed", path="dubbed.mp4", method="voice", label=1, original="real", **common
+    )
+    swapped = replace(dubbed, id="swapped", path="swapped.mp4", method="swap")
+    given = replace(swapped, id="given", audio_label=1)  # what the data set says is not overruled
+    stray = replace(swapped, id="stray", original=None)
+    manifest = Manifest(
+        dataset="drawn", root=str(root), videos=(dubbed, given, stray, swapped, real)
+    )
+    labels = {}
+    for boxes in ("original", "own"):
+        out = tmp_path / boxes
+        settings = Settings(n_frames=4, boxes=boxes, parts="compared")
+        prepare(manifest, str(out), settings, n_workers=0)
+        labels[boxes] = {
+            video.id: (video.picture_label, video.audio_label)
+            for video in read_manifest(out / "manifest.parquet").videos
+        }
+    assert labels["own"] == labels["original"]
+    assert labels["own"] == {
+        "real": (None, None),
+        "dubbed": (0, 1),
+        "swapped": (1, 0),
+        "given": (1, 1),
+        "stray": (None, None),
+    }

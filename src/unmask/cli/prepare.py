@@ -75,6 +75,13 @@ def prepare(
     boxes: Annotated[
         Boxes, typer.Option(help="A fake takes the faces of its real, where known, or its own.")
     ] = Boxes.original,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare",
+            help="Compare fakes with their reals: is the picture forged, the sound, or both?",
+        ),
+    ] = False,
     split: Annotated[
         str | None, typer.Option(metavar="RULE", help="Rule that divides train, val and test.")
     ] = None,
@@ -113,6 +120,7 @@ def prepare(
         lossless=lossless,
         detector=detector.value,
         boxes=boxes.value,
+        parts="compared" if compare else "given",
     )
     n_workers = workers or _cores()
     _, errors = consoles(stdout_is_data=True)

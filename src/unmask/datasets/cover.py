@@ -78,7 +78,7 @@ def covered(face: Face, cover: Cover) -> Image:
 
 def cover_mask(face: Face, cover: Cover) -> Mask:
     """Say which pixels (H, W) of a face's crop are covered."""
-    points = face.landmarks_px - np.float32(face.crop_origin_px)
+    points = face.landmarks_px - np.asarray(face.crop_origin_px, np.float32)
     shape = face.crop.shape[0], face.crop.shape[1]
     if cover.strip:
         return _strip(shape, points, cover.strip)

@@ -44,6 +44,8 @@ class Settings:
     lossless: bool = False  # PNG instead of JPEG
     detector: DetectorName = "mtcnn"
     boxes: Literal["original", "own"] = "original"  # whose faces a fake takes, if its real is known
+    # compared: whether a fake's picture or its sound is forged is found out by its real (tampering)
+    parts: Literal["given", "compared"] = "given"
 
 
 @dataclass(kw_only=True)

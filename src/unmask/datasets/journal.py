@@ -39,6 +39,8 @@ class VideoEntry:
     height_px: int | None = None
     fps: str | None = None  # where it is constant
     boxes_from: str | None = None  # the real whose faces it took
+    picture_label: int | None = None  # found by comparing it with its real
+    audio_label: int | None = None
     spans: tuple[Span, ...] = ()
 
 

@@ -1,7 +1,7 @@
 """Which shards there are, which of them are done, and what a worker must know of the others.
 
 Shards are fixed slices of the manifest. The first wave are videos that stand alone, the second
-fakes that take their faces from videos of the first.
+fakes that take their faces from videos of the first, or are compared with them.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def make_plan(
 ) -> tuple[list[list[Shard]], int]:
     """Cut the manifest into shards and see which are done; what is out of date is forgotten.
 
-    The first wave are videos that stand alone, the second fakes that take faces from them. Also
-    counts the videos whose file has changed.
+    The first wave are videos that stand alone, the second fakes that need them. Also counts the
+    videos whose file has changed.
     """
-    reals = _reals(manifest, settings)
+    reals = _reals(manifest) if _looks_at_reals(settings) else {}
     size = _shard_size(len(manifest))
     alone = [video for video in manifest.videos if video.id not in reals]
     borrowers = [video for video in manifest.videos if video.id in reals]
@@ -61,10 +61,13 @@ def make_plan(
     return waves, n_changed
 
 
-def _reals(manifest: Manifest, settings: Settings) -> dict[str, str]:
-    """Fakes that are to take the faces of a real in the manifest -> that real."""
-    if settings.boxes == "own":
-        return {}
+def _looks_at_reals(settings: Settings) -> bool:
+    """Whether what is kept of a fake depends on its real."""
+    return settings.boxes == "original" or settings.parts == "compared"
+
+
+def _reals(manifest: Manifest) -> dict[str, str]:
+    """Fakes whose real is in the manifest -> that real."""
     labels = {video.id: video.label for video in manifest.videos}
     return {
         video.id: video.original
@@ -77,7 +80,10 @@ def make_jobs(
     wave: Iterable[Shard], manifest: Manifest, settings: Settings, done: Iterable[ShardEntry]
 ) -> list[Job]:
     """Say what is to be prepared in a wave, of which the waves before it are done."""
-    reals = _reals(manifest, settings)
+    reals = _reals(manifest)
+    lender = reals if settings.boxes == "original" else {}
+    judge = reals if settings.parts == "compared" else {}
+    urls = {video.id: manifest.locate(video.path) for video in manifest.videos}
     prepared = {video.id: (entry.shard, video) for entry in done for video in entry.videos}
     return [
         Job(
@@ -85,9 +91,10 @@ def make_jobs(
             tasks=tuple(
                 Task(
                     id=video.id,
-                    url=manifest.locate(video.path),
+                    url=urls[video.id],
                     mask_url=None if video.mask is None else manifest.locate(video.mask),
-                    real=prepared[reals[video.id]] if video.id in reals else None,
+                    real=prepared[lender[video.id]] if video.id in lender else None,
+                    compared_with=urls[judge[video.id]] if video.id in judge else None,
                 )
                 for video in shard.videos
             ),

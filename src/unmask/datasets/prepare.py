@@ -29,7 +29,7 @@ from unmask.config import differences
 from unmask.datasets.crew import Done, Told, run_jobs
 from unmask.datasets.extract import Settings, Spent
 from unmask.datasets.journal import ShardEntry, VideoEntry
-from unmask.datasets.manifest import Manifest, write_manifest
+from unmask.datasets.manifest import Manifest, Video, write_manifest
 from unmask.datasets.plan import make_jobs, make_plan
 from unmask.datasets.sampling import sampling
 from unmask.datasets.shard import GROUP_ROWS, Extract
@@ -185,10 +185,7 @@ def _finish(
 ) -> dict[str, Any]:
     """Write the tables over all shards, then the record that declares the folder complete."""
     entries = {video.id: video for shard in shards for video in shard.videos}
-    videos = tuple(
-        replace(video, outcome=entries[video.id].outcome, reason=entries[video.id].reason)
-        for video in manifest.videos
-    )
+    videos = tuple(_with_fate(video, entries[video.id]) for video in manifest.videos)
     with store.writing(MANIFEST) as part:
         write_manifest(replace(manifest, videos=videos), part)
     with store.writing(INDEX) as part:
@@ -204,6 +201,16 @@ def _finish(
     }
     store.write_json(RECORD, finished)
     return finished
+
+
+def _with_fate(video: Video, entry: VideoEntry) -> Video:
+    """Add what became of a video; a part's label that the data set gives is never overruled."""
+    found = {
+        name: getattr(entry, name)
+        for name in ("picture_label", "audio_label")
+        if getattr(video, name) is None
+    }
+    return replace(video, outcome=entry.outcome, reason=entry.reason, **found)
 
 
 def _index(shards: Iterable[ShardEntry]) -> pa.Table:

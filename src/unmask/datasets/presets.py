@@ -9,6 +9,7 @@ ranges that the library chose are named after it ("library": albumentations 0.4,
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -157,8 +158,8 @@ def _heo_view_steps(config: HeoConfig, dice: Dice) -> tuple[AnyStep, ...]:
     if dice.happens(config.p_pad):
         steps.append(Step(transforms.letterbox, (dice.within(config.pad),)))
     if dice.happens(config.p_colour):
-        colour = dice.one_of((_brighten, _components, _hsv))
-        steps.append(colour(config, dice))
+        ways: tuple[Callable[[HeoConfig, Dice], AnyStep], ...] = (_brighten, _components, _hsv)
+        steps.append(dice.one_of(ways)(config, dice))
     if dice.happens(config.p_grey):
         steps.append(Step(transforms.recolour, (0.0, 0.0)))
     if dice.happens(config.p_move):

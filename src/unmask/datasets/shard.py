@@ -30,7 +30,10 @@ from unmask.datasets.store import (
     Store,
     shard_name,
 )
+from unmask.datasets.tampering import TamperedParts, compare
+from unmask.errors import UnreadableMediaError
 
+LEGIBLE = frozenset({"prepared", "no_face"})  # outcomes of files that could be read
 GROUP_ROWS = 128  # a longer run of pictures goes on in further row groups
 
 
@@ -42,6 +45,7 @@ class Task:
     url: str
     mask_url: str | None = None  # of the video that says what is forged
     real: tuple[int, VideoEntry] | None = None  # whose faces it takes, and their shard
+    compared_with: str | None = None  # URL of the real that tells which part of it is forged
     crashed: str | None = None  # how it ended a worker twice: it is not read again
 
 
@@ -82,7 +86,8 @@ def make_shard(
         for task in job.tasks:
             token = source_token(task.url)
             kept = _kept(task, store, extractor)
-            entries.append(_entry(task, token, kept, _spans(kept, files)))
+            parts_found = _compared(task) if kept.outcome in LEGIBLE else None
+            entries.append(_entry(task, token, kept, parts_found, _spans(kept, files)))
             told(kept)
         written = {kind: file.close() for kind, file in files.items()}
     entry = ShardEntry(shard=job.shard, files=written, videos=tuple(entries))
@@ -129,6 +134,17 @@ def _kept(task: Task, store: Store, extractor: Extract) -> Kept:
         return Kept(outcome="unreadable", reason=f"cannot be fetched ({error.strerror or error})")
 
 
+def _compared(task: Task) -> TamperedParts | None:
+    """Find out which part of a fake is forged; None where nothing can be compared."""
+    if task.compared_with is None:
+        return None
+    try:
+        with local_copy(task.url) as fake, local_copy(task.compared_with) as original:
+            return compare(fake, original) if original.exists() else None
+    except (UnreadableMediaError, OSError):  # of the real; its own row in the manifest says why
+        return None
+
+
 def _spans(kept: Kept, files: Mapping[str, ShardFile]) -> Iterator[Span]:
     """Write what is kept of a video, and say where."""
     for rows in kept.tracks:
@@ -155,7 +171,9 @@ def _write(file: ShardFile, kind: str, rows: Sequence[Row], track: int) -> Span:
     )
 
 
-def _entry(task: Task, token: str, kept: Kept, spans: Iterator[Span]) -> VideoEntry:
+def _entry(
+    task: Task, token: str, kept: Kept, parts: TamperedParts | None, spans: Iterator[Span]
+) -> VideoEntry:
     info = kept.info
     steady = info is not None and info.fps is not None and not info.variable_frame_rate
     return VideoEntry(
@@ -167,5 +185,7 @@ def _entry(task: Task, token: str, kept: Kept, spans: Iterator[Span]) -> VideoEn
         height_px=info.height_px if info else None,
         fps=str(info.fps) if info and steady else None,
         boxes_from=kept.boxes_from,
+        picture_label=parts.picture_label if parts else None,
+        audio_label=parts.audio_label if parts else None,
         spans=tuple(spans),
     )

@@ -179,9 +179,9 @@ def _must_be_square(image: Image) -> None:
         )
 
 
-def rounded(levels: NDArray[np.floating]) -> Image:
+def rounded(levels: NDArray[np.number]) -> Image:
     """Round levels of 255 to pixels, clipped."""
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(levels), 0, 255), np.uint8)
 
 
 def pixels(image: object) -> Image:
