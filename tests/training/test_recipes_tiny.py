@@ -49,8 +49,9 @@ def run(place: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             return done
         for earlier in find_recipe(name).after:
             run(earlier)
-        steps = [f"train.{key}={STEPS}" for key in ("steps", "valid_every")]
-        outcome, folder = run_recipe(name, overrides=["scale=tiny", *steps], data_dir=toy)
+        # The data of these tests are smaller than what a tiny form would draw for itself.
+        length = ["train.batch=4", f"train.steps={STEPS}", f"train.valid_every={STEPS}"]
+        outcome, folder = run_recipe(name, overrides=["scale=tiny", *length], data_dir=toy)
         assert (outcome.stopped, outcome.step) == ("finished", STEPS)
         assert outcome.best is not None
         load_network(read_checkpoint(folder / "best"))
@@ -93,7 +94,7 @@ def test_without_data_a_tiny_run_draws_them_beside_its_folder_and_says_so(
     monkeypatch.chdir(tmp_path)
     said: list[str] = []
     # Fewer people than usual: what is tested is where they go.
-    fewer = ToyConfig(people=12, fakes_each=4)
+    fewer = ToyConfig(people=2, fakes_each=1, n_frames=1)
     monkeypatch.setattr(toy_data, "make_toy", lambda folder: make_toy(folder, fewer))
     found = run_module.toy_data(tmp_path / "here" / "run", said.append)
     assert found.parent == tmp_path / "here"
