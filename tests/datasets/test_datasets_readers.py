@@ -272,6 +272,31 @@ def test_one_part_of_dfdc_and_names_of_both_releases_will_do(tmp_path):
     assert {v.split for v in read("dfdc", sample).manifest.videos} == {"train"}
 
 
+def test_a_part_of_dfdc_in_a_folder_of_its_name_is_read_once(tmp_path):
+    root = trees.dfdc(tmp_path / "all", parts=(3,))
+    nested = tmp_path / "dfdc_train_part_03"
+    nested.mkdir()
+    (root / "dfdc_train_part_3").rename(nested / "dfdc_train_part_3")
+    assert len(read("dfdc", nested).manifest) == 3
+    assert len(read("dfdc", nested / "dfdc_train_part_3").manifest) == 3
+
+
+@pytest.mark.parametrize("content", ["[]", '{"real0.mp4": null}'])
+@pytest.mark.parametrize("folder", ["dfdc_train_part_0", "test"])
+def test_dfdc_lists_of_another_form_are_refused(tmp_path, folder, content):
+    root = trees.dfdc(tmp_path, parts=(0,))
+    (root / folder / "metadata.json").write_text(content)
+    with pytest.raises(DataError, match="expected an entry for each video's name"):
+        read("dfdc", root)
+
+
+def test_dfdc_labels_in_unknown_columns_are_refused(tmp_path):
+    root = trees.dfdc(tmp_path, parts=(0,), test="labels")
+    (root / "labels.csv").write_text("name,truth\ntest0.mp4,1\n")
+    with pytest.raises(DataError, match="expected the columns filename,label"):
+        read("dfdc", root)
+
+
 def test_dfdc_labels_that_nobody_knows_are_refused(tmp_path):
     root = trees.dfdc(tmp_path, parts=(0,), test="labels")
     (root / "labels.csv").write_text("filename,label\ntest0.mp4,FAKE\n")
@@ -384,6 +409,20 @@ def test_listed_celebdf_videos_that_are_not_there_are_missing(tmp_path):
     assert (video.outcome, video.split, video.label) == ("missing", "test", 0)
 
 
+@pytest.mark.parametrize(("space", "ending"), [("\t", "\n"), ("   ", "\r\n")])
+def test_celebdfs_list_may_have_been_through_other_editors(tmp_path, space, ending):
+    root = trees.celebdf(tmp_path)
+    lines = ending.join(line.replace(" ", space) for line in trees.CELEB_TEST)
+    (root / "List_of_testing_videos.txt").write_bytes(lines.encode("utf-8-sig"))
+    assert len(read("celebdf-v2", root).manifest.where(split="test")) == 4
+
+
+@pytest.mark.parametrize("line", ["1", "1 .", "1 /", "YouTube-real/00170.mp4"])
+def test_half_a_line_in_celebdfs_list_is_refused(tmp_path, line):
+    with pytest.raises(DataError, match="expected 1 for real or 0 for fake"):
+        read("celebdf-v2", trees.celebdf(tmp_path, lines=[line]))
+
+
 # DeeperForensics-1.0
 
 
@@ -409,6 +448,14 @@ def test_deeperforensics_is_read_completely(df_root, ff_root):
     assert fake.original == "deeperforensics/original/c23/054"
     assert fake.identities == ("M004",)
     assert fake.sources == ("ffpp/054",)
+
+
+def test_a_relative_root_of_ffpp_loses_no_real(df_root, ff_root, monkeypatch):
+    monkeypatch.chdir(ff_root.parent)
+    listing = read("deeperforensics", df_root, ff_roots=(Path(ff_root.name),))
+    reals = [video for video in listing.manifest.videos if not video.label]
+    assert len(reals) == 8
+    assert all(Path(listing.manifest.locate(video.path)).is_file() for video in reals)
 
 
 def test_deeperforensics_without_ffpp_says_where_its_reals_are(df_root):
@@ -447,6 +494,42 @@ def test_folders_without_sides_are_divided_by_recording(tmp_path):
     assert len({video.sources for video in listing.manifest.videos}) == 40
 
 
+def test_two_reals_that_differ_in_their_ending_are_two_and_kin(tmp_path):
+    for name in ("real/a.mov", "real/a.mp4", "fake/a.swap.mp4"):
+        trees.put(tmp_path / "mine" / name)
+    listing = read("folder", tmp_path / "mine")
+    assert {video.path for video in listing.manifest.videos if not video.label} == {
+        *("real/a.mov", "real/a.mp4")
+    }
+    assert len({video.sources for video in listing.manifest.videos}) == 1
+
+
+def test_files_with_other_endings_are_left_out_and_said(tmp_path):
+    root = trees.folder(tmp_path / "mine")
+    for name in ("train/real/clip.wmv", "train/fake/still.jpg", "train/fake/still.mask.png"):
+        trees.put(root / name)
+    trees.put(root / "train/real/._clip.wmv")
+    listing = read("folder", root)
+    assert [(problem.kind, problem.path) for problem in listing.problems] == [
+        *(("doubtful", "train/real/clip.wmv"), ("doubtful", "train/fake/still.jpg"))
+    ]
+    assert "does not end like a video" in listing.problems[0].reason
+
+
+def test_a_name_in_common_makes_kin_but_not_the_same_picture(tmp_path):
+    for name in ("real/1.mp4", "fake/1.mp4", "fake/1.swap.mp4", "real/2.mp4", "fake/2.mp4"):
+        trees.put(tmp_path / "mine" / name)
+    trees.put_json(tmp_path / "mine/fake/2.json", {"schema": "unmask.forged/1"})
+    videos = by_id(read("folder", tmp_path / "mine"))
+    stranger, named, recorded = (
+        videos[f"mine/fake/fake/{name}.mp4"] for name in ("1", "1.swap", "2")
+    )
+    assert stranger.sources == named.sources == ("mine/1",)
+    assert stranger.original is None
+    assert named.original == "mine/original/real/1.mp4"
+    assert recorded.original == "mine/original/real/2.mp4"
+
+
 CSV = """file,label,split,method,original,identities,picture_label,audio_label
 a.mp4,real,train,,,ann,,
 sub/b.mp4,FAKE,train,swap,a.mp4,ann;bea,1,0
@@ -469,6 +552,28 @@ def test_a_csv_file_says_what_its_columns_say(tmp_path):
     assert videos["list/voice/gone.mp4"].outcome == "missing"
     assert Path(listing.manifest.locate(fake.path)) == tmp_path / "sub/b.mp4"
     listing.checked()
+
+
+def test_a_csv_file_may_come_from_windows(tmp_path):
+    trees.put(tmp_path / "a b\u00e9.mp4")
+    text = "file,label\r\na b\u00e9.mp4,real\r\n"
+    (tmp_path / "list.csv").write_bytes(text.encode("utf-8-sig"))
+    (video,) = read("folder", tmp_path / "list.csv").manifest.videos
+    assert (video.path, video.outcome) == ("a b\u00e9.mp4", "pending")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (CSV.replace(",", ";").encode(), "must be separated by commas"),
+        (CSV.replace(",", "\t").encode(), "must be separated by commas"),
+        (CSV.encode("utf-16"), "save it as UTF-8"),
+    ],
+)
+def test_a_csv_file_of_another_dialect_is_refused_by_its_name(tmp_path, data, said):
+    (tmp_path / "list.csv").write_bytes(data)
+    with pytest.raises(DataError, match=said):
+        read("folder", tmp_path / "list.csv")
 
 
 def test_a_list_in_a_folder_alone_says_what_it_holds(tmp_path):

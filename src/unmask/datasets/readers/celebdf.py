@@ -122,9 +122,10 @@ def _listed(
     dataset: str, root: Path, file: Path, line: str, videos: dict[str, Video]
 ) -> tuple[str, Video]:
     """Return the video that a line means, marked as missing where it is not there."""
-    mark, _, where = line.partition(" ")
-    spelt = PurePosixPath(where.strip())
-    folder = next((f for f in FOLDERS if f.lower() == spelt.parts[0].lower()), None)
+    mark, where = (*line.split(maxsplit=1), "")[:2]
+    spelt = PurePosixPath(where)
+    named = spelt.parts[0].lower() if spelt.parts else ""
+    folder = next((f for f in FOLDERS if f.lower() == named), None)
     if mark not in LISTED_LABELS or folder is None or LISTED_LABELS[mark] != FOLDERS[folder]:
         raise DataError(f"{file}: '{line}'; expected 1 for real or 0 for fake, and a video's path")
     key = f"{folder}/{spelt.stem}".lower()

@@ -120,6 +120,8 @@ def _reals(
     root: Path, ff_roots: tuple[Path, ...], targets: Mapping[str, Split]
 ) -> tuple[list[Video], list[Problem]]:
     parts = ("original_sequences", "youtube", REAL_COMPRESSION)
+    # Whole paths: what is not whole is taken to lie below this data set's root.
+    ff_roots = tuple(ff_root.expanduser().absolute() for ff_root in ff_roots)
     found = [videos_in(find(ff_root, *parts)) for ff_root in ff_roots]
     files = {Path(name).stem: path for folder in found for name, path in folder.items()}
     if not files:

@@ -62,10 +62,11 @@ def read_dfdc(root: Path, options: ReadOptions) -> Listing:
 
 def _train_parts(root: Path) -> Iterator[tuple[int | None, Path]]:
     """Give number and folder of every part; unpacking may have put a part into its own name."""
-    for place in (root.parent, root, find(root, "train")):
+    unpacked = root.parent if _PART.fullmatch(root.name) else None  # the root is a part itself
+    for place in (unpacked,) if unpacked else (root, find(root, "train")):
         for folder in folders(place) if place else []:
             match = _PART.fullmatch(folder.name)
-            if match and (place != root.parent or folder == root):
+            if match and (unpacked is None or folder == root):
                 inside = next((f for f in folders(folder) if _PART.fullmatch(f.name)), folder)
                 yield int(match[1]), inside
     sample = root if root.name == "train_sample_videos" else find(root, "train_sample_videos")

@@ -12,7 +12,7 @@ and person. Without a word of sides in the data, `kin`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -26,7 +26,15 @@ from unmask.datasets.readers.listing import (
     choose_rule,
     make_listing,
 )
-from unmask.datasets.readers.tree import below, find, read_json, videos_below
+from unmask.datasets.readers.tree import (
+    VIDEO_SUFFIXES,
+    below,
+    files_below,
+    find,
+    is_video,
+    read_json,
+    videos_below,
+)
 from unmask.datasets.splits import split_by_kin
 
 KINDS = ("real", "fake")  # folder of each label
@@ -64,8 +72,10 @@ def _read_folders(root: Path, dataset: str) -> tuple[list[Video], list[Problem]]
     for side in (None, *get_args(Split)):
         place = find(root, side) if side else root
         real, fake = (find(place, kind) if place else None for kind in KINDS)
-        reals = {_name(real, path): path for path in videos_below(real)} if real else {}
-        videos += [_real(root, dataset, name, path, side) for name, path in reals.items()]
+        problems += [_passed_over(root, path) for kind in (real, fake) for path in _others(kind)]
+        found = list(videos_below(real)) if real else []
+        videos += [_real(root, dataset, _name(real, path), path, side) for path in found]
+        reals = {_name(real, path): path for path in reversed(found)}  # a.mp4 before a.mov's name
         for path in videos_below(fake) if fake else ():
             if path.stem.endswith(MASK_ENDING):
                 continue
@@ -73,7 +83,8 @@ def _read_folders(root: Path, dataset: str) -> tuple[list[Video], list[Problem]]
             if kin is None and reals:
                 reason = "is named after no video in real/, so it counts as its own recording"
                 problems.append(Problem(kind="doubtful", path=below(root, path), reason=reason))
-            original = _id(root, dataset, ORIGINAL, reals[kin]) if kin else None
+            shown = kin is not None and _shows(kin, path)
+            original = _id(root, dataset, ORIGINAL, reals[kin]) if kin and shown else None
             video = _fake(root, dataset, path, kin or _name(fake, path))
             reason = _reason(side)
             videos.append(replace(video, split=side, split_reason=reason, original=original))
@@ -92,6 +103,29 @@ def _real_of(name: str, reals: Mapping[str, Path]) -> str | None:
         words = spelt.split(".")
         spellings += [".".join(words[:n]) for n in range(len(words), 0, -1)]
     return next((spelt for spelt in spellings if spelt in reals), None)
+
+
+def _shows(real: str, fake: Path) -> bool:
+    """Whether a fake is sure to show what the real of its name shows.
+
+    One name alone is not: in collections that count their files, real/1 and fake/1 are strangers,
+    and faces would be cut out where the other video has them.
+    """
+    return fake.stem != real.rpartition("/")[2] or bool(_said(fake.with_suffix(".json")))
+
+
+def _others(folder: Path | None) -> Iterator[Path]:
+    """Give the files that are neither videos nor written by `unmask forge`."""
+    for path in files_below(folder) if folder else ():
+        ours = path.suffix == ".json" or path.stem.endswith(MASK_ENDING)
+        if not is_video(path.name) and not ours:
+            yield path
+
+
+def _passed_over(root: Path, path: Path) -> Problem:
+    known = ", ".join(sorted(VIDEO_SUFFIXES))
+    reason = f"does not end like a video ({known}), so it is left out"
+    return Problem(kind="doubtful", path=below(root, path), reason=reason)
 
 
 def _real(root: Path, dataset: str, name: str, path: Path, side: Split | None) -> Video:

@@ -56,6 +56,8 @@ def read_rows(file: Path, dataset: str) -> list[Video]:
 
 
 def _check_header(file: Path, names: list[str]) -> None:
+    if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
+        raise DataError(f"{file}: its columns must be separated by commas; save it as such")
     for name in ("file", "label"):
         if name not in names:
             raise DataError(f"{file}: lacks the column {name}; it has {', '.join(names) or 'none'}")

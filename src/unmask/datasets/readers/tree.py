@@ -57,10 +57,15 @@ def videos_in(folder: Path | None) -> dict[str, Path]:
 
 def videos_below(folder: Path) -> Iterator[Path]:
     """Give all videos below a folder, by name."""
+    return (path for path in files_below(folder) if is_video(path.name))
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Give all files below a folder, by name."""
     for here, inside, names in os.walk(folder, followlinks=True):
         inside[:] = sorted(name for name in inside if not name.startswith("."))
         for name in sorted(names):
-            if is_video(name) and not name.startswith("."):
+            if not name.startswith("."):
                 yield Path(here) / name
 
 
@@ -82,21 +87,23 @@ def read_json(path: Path) -> Any:
         DataError: it is not JSON, or cannot be read.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a JSON file ({error}); download it again") from error
 
 
 def read_lines(path: Path) -> list[str]:
-    """Read the lines of a list that say something.
+    """Read the lines of a list that say something, without the mark that Windows puts first.
 
     Raises:
         DataError: it is not text, or cannot be read.
     """
     try:
-        return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+        return [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as text ({error}); download it again") from error
+        raise DataError(
+            f"{path}: cannot be read as text ({error}); save it as UTF-8 or download it again"
+        ) from error
 
 
 def existing_folder(root: Path | str) -> Path:
