@@ -11,7 +11,7 @@ from prepared_clips import N_FRAMES, contents, only, prepared
 
 from unmask.datasets.manifest import read_manifest
 from unmask.datasets.sound import decode_flac
-from unmask.errors import DataError, MissingExtraError, UsageError
+from unmask.errors import DataError, MissingExtraError, OutputError, UsageError
 from unmask.faces.detect import FaceDetector
 from unmask.pipeline.ingest import ingest
 from unmask.types import InputSpec
@@ -178,6 +178,20 @@ def test_other_videos_are_refused(manifest, out):
     fewer = replace(manifest, videos=manifest.videos[1:])
     with pytest.raises(UsageError, match=r"videos\.count: 11 -> 10"):
         prepared(fewer, out, sampling="every", lossless=True, whole_frames=True)
+
+
+def test_other_sides_are_refused_in_words(manifest, out):
+    moved = replace(manifest.videos[0], split="test", split_reason="")
+    other = replace(manifest, videos=(moved, *manifest.videos[1:]))
+    with pytest.raises(UsageError, match="the list of videos: other files, sides, labels"):
+        prepared(other, out, sampling="every", lossless=True, whole_frames=True)
+
+
+def test_a_file_in_the_place_of_the_result_is_refused(manifest, tmp_path):
+    (tmp_path / "out").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="is a file; name a folder"):
+        prepared(manifest, tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"mine"
 
 
 def test_work_begun_with_other_versions_is_not_gone_on_with(manifest, out, tmp_path):

@@ -159,7 +159,12 @@ def _refuse_other(store: Store, old: Mapping[str, Any] | None, record: Mapping[s
     fixed = ("dataset", "videos", "settings", "group_rows")
     changes = differences({k: old[k] for k in fixed}, {k: record[k] for k in fixed})
     if changes:
-        lines = [f"{key}: {was!r} -> {now!r}" for key, (was, now) in changes.items()]
+        lines = [
+            "the list of videos: other files, sides, labels or kin"
+            if key == "videos.sha256"
+            else f"{key}: {was!r} -> {now!r}"
+            for key, (was, now) in changes.items()
+        ]
         raise UsageError(
             f"{store.url}: holds data that were prepared otherwise:\n  "
             + "\n  ".join(lines)

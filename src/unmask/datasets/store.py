@@ -98,6 +98,8 @@ class Store:
             return cast("bytes", self.fs.cat_file(self.path(name)))
         except FileNotFoundError:
             return None
+        except NotADirectoryError as error:
+            raise OutputError(f"{self.url}: is a file; name a folder") from error
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in a folder, sorted; parts of files that were never completed too."""
