@@ -1,5 +1,6 @@
 """Every data set is read completely from its official tree, and each of its traps is avoided."""
 
+import os
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -89,6 +90,16 @@ def test_split_files_are_found_in_their_three_places(tmp_path, place):
     listing = read("ffpp", trees.ffpp(tmp_path, lists=place, methods=("FaceSwap",)))
     assert not listing.problems
     assert sides(listing)["FaceSwap", "test"] == 2
+
+
+def test_masks_are_known_whatever_the_case_of_endings(tmp_path):
+    root = trees.dfd(trees.ffpp(tmp_path, methods=("Deepfakes",)))
+    for video in list(root.glob("manipulated_sequences/*/c23/videos/*.mp4")):
+        video.rename(video.with_suffix(".MP4"))
+    for name, n_fakes in (("ffpp", 8), ("dfd", 4)):
+        masks = [video.mask for video in read(name, root).manifest.videos if video.label]
+        assert len(masks) == n_fakes
+        assert all(masks)
 
 
 def test_without_split_files_nothing_is_on_a_side(tmp_path):
@@ -297,6 +308,13 @@ def test_dfdc_labels_in_unknown_columns_are_refused(tmp_path):
         read("dfdc", root)
 
 
+def test_a_video_that_is_there_twice_is_refused_by_both_paths(tmp_path):
+    root = trees.dfdc(tmp_path, parts=(0,))
+    trees.put_json(root / "train_sample_videos/metadata.json", {"real0.mp4": {"label": "REAL"}})
+    with pytest.raises(DataError, match=r"part_0/real0.mp4 and train_sample_videos/real0.mp4 are"):
+        read("dfdc", root)
+
+
 def test_dfdc_labels_that_nobody_knows_are_refused(tmp_path):
     root = trees.dfdc(tmp_path, parts=(0,), test="labels")
     (root / "labels.csv").write_text("filename,label\ntest0.mp4,FAKE\n")
@@ -502,6 +520,20 @@ def test_two_reals_that_differ_in_their_ending_are_two_and_kin(tmp_path):
         *("real/a.mov", "real/a.mp4")
     }
     assert len({video.sources for video in listing.manifest.videos}) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_that_leads_back_counts_nothing_twice(tmp_path):
+    for name in ("real/a.mp4", "fake/a.swap.mp4"):
+        trees.put(tmp_path / "mine" / name)
+    (tmp_path / "mine/real/again").symlink_to(tmp_path / "mine/real")
+    (tmp_path / "mine/fake/others").symlink_to(tmp_path / "more")
+    trees.put(tmp_path / "more/a.reenact.mp4")
+    listing = read("folder", tmp_path / "mine")
+    assert sorted(video.path for video in listing.manifest.videos) == [
+        *("fake/a.swap.mp4", "fake/others/a.reenact.mp4", "real/a.mp4")
+    ]
+    assert not listing.problems
 
 
 def test_files_with_other_endings_are_left_out_and_said(tmp_path):

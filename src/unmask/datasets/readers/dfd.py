@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from unmask.datasets.manifest import ORIGINAL, Video
 from unmask.datasets.readers.listing import Listing, Problem, ReadOptions, choose_rule, make_listing
-from unmask.datasets.readers.tree import below, by_compression, find, videos_in
+from unmask.datasets.readers.tree import below, by_compression, find, masks_in, videos_in
 from unmask.datasets.splits import Shares, split_by_identity
 
 METHOD = "DeepFakeDetection"
@@ -44,16 +44,16 @@ def read_dfd(root: Path, options: ReadOptions) -> Listing:
         (METHOD, ("manipulated_sequences", METHOD)),
     ):
         parent = find(root, *parts)
-        masks = videos_in(find(parent, "masks")) if parent else {}
+        masks = masks_in(parent) if parent else {}
         for compression, folder in by_compression(parent, options.compressions):
-            for name, path in videos_in(folder).items():
+            for path in videos_in(folder).values():
                 video = _video(below(root, path), method, compression)
                 if video is None:
                     reason = "does not say who and where, as the names of this set do"
                     where = below(root, path)
                     problems.append(Problem(kind="odd_name", path=where, reason=reason))
                     continue
-                mask = masks.get(name)
+                mask = masks.get(path.stem)
                 videos.append(replace(video, mask=below(root, mask) if mask else None))
     if rule == "identity":
         videos = split_by_identity(videos, IDENTITY_SHARES, salt=IDENTITY_SALT)

@@ -19,7 +19,14 @@ from typing import get_args
 
 from unmask.datasets.manifest import ORIGINAL, Split, Video
 from unmask.datasets.readers.listing import Listing, Problem, ReadOptions, choose_rule, make_listing
-from unmask.datasets.readers.tree import below, by_compression, find, read_json, videos_in
+from unmask.datasets.readers.tree import (
+    below,
+    by_compression,
+    find,
+    masks_in,
+    read_json,
+    videos_in,
+)
 from unmask.errors import DataError
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
@@ -98,7 +105,7 @@ def _read_folder(
 ) -> tuple[list[Video], list[Problem]]:
     """List one folder of videos: those there, and those that the lists promise."""
     files = {Path(name).stem: path for name, path in videos_in(folder).items()}
-    masks = videos_in(find(folder.parent, "masks")) if method != ORIGINAL else {}
+    masks = masks_in(folder.parent) if method != ORIGINAL else {}
     promised = {name for name in sides if ("_" in name) == (method != ORIGINAL)}
     videos, problems = [], []
     for name in sorted(files.keys() | promised):
@@ -110,7 +117,7 @@ def _read_folder(
         side = sides.get(name)
         if sides and side is None:
             problems.append(Problem(kind="unlisted", path=where, reason="is in no list of a side"))
-        mask = masks.get(path.name)
+        mask = masks.get(name)
         here = name in files
         videos.append(
             Video(

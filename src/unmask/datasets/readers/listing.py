@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -109,11 +110,16 @@ def make_listing(
     kin remain kin.
 
     Raises:
-        DataError: there is not one video.
+        DataError: there is not one video, or one is there twice.
     """
     listed = sorted(videos, key=lambda video: video.id)
     if not listed:
         raise DataError(f"{root}: nothing of {dataset} is here; expected {tree}")
+    for first, second in pairwise(listed):
+        if first.id == second.id:
+            raise DataError(
+                f"{root}: {first.path} and {second.path} are both {first.id}; take one of them away"
+            )
     ids = {video.id for video in listed}
     orphans = [video for video in listed if video.original and video.original not in ids]
     lost = [

@@ -55,15 +55,26 @@ def videos_in(folder: Path | None) -> dict[str, Path]:
     return {name: place / name for name in _names(place) if is_video(name)}
 
 
+def masks_in(folder: Path) -> dict[str, Path]:
+    """Return the masks of a method of FaceForensics++ by name, endings aside."""
+    return {path.stem: path for path in videos_in(find(folder, "masks")).values()}
+
+
 def videos_below(folder: Path) -> Iterator[Path]:
     """Give all videos below a folder, by name."""
     return (path for path in files_below(folder) if is_video(path.name))
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Give all files below a folder, by name."""
+    """Give all files below a folder, by name; a folder that links lead to twice is seen once."""
+    seen: set[Path] = set()
     for here, inside, names in os.walk(folder, followlinks=True):
         inside[:] = sorted(name for name in inside if not name.startswith("."))
+        place = Path(here).resolve()
+        if place in seen:
+            inside.clear()
+            continue
+        seen.add(place)
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(here) / name
