@@ -97,6 +97,7 @@ EXPECTED: dict[str, list[str]] = {
         *product("dtn/table5-{loss}", loss="ce kd-ce ctc-ce dsd"),
         *product("dtn/table7-{moe}", moe="vanilla ours"),
         "dtn/table10-dtn",
+        *product("dtn/dsd-{option}", option="reweight augment_ambiguous"),
         *(f"dtn/fig5-uniform{dsd}" for dsd in BOTH),
         *product("dtn/fig6a-{kind}", kind="gauss blur compression contrast"),
         *product("dtn/fig6b-{kind}", kind="low vanilla"),
