@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import trees
 
+import trees
 from unmask.datasets.manifest import ORIGINAL, Manifest, Video
 from unmask.datasets.readers import ReadOptions, read_dataset
 from unmask.datasets.splits import (

@@ -177,6 +177,7 @@ LAYOUTS = (
         for kind, family, mark, head in (
             ("EfficientNet", "efficientnet", "conv_stem.weight", "classifier"),
             ("ResNet", "resnet", "layer4.0.downsample.0.weight", "fc"),
+            ("Xception", "xception", "block1.skip.weight", "fc"),
         )
     ),
     Layout(
