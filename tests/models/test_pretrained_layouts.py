@@ -400,6 +400,15 @@ def test_both_b7s_of_the_distilled_vit_take_the_same_files(b0: nn.Module) -> Non
     assert torch.equal(student.cnn.conv_stem.weight, teacher.trunk.conv_stem.weight)
 
 
+def test_an_xception_trained_here_becomes_the_frozen_detector_of_av_cae() -> None:
+    trained = shaken(create("xception", size_px=64))
+    listener = create("av_cae/video_only", tokens="frame_scores", n_frames=2)
+    report = take(listener, trained.state_dict())
+    assert report.layout == "Xception detector (unmask)"
+    for name, value in trained.state_dict().items():
+        assert torch.equal(listener.detector.state_dict()[name], value), name
+
+
 @pytest.mark.parametrize(("name", "part"), [("resnet34", "trunk"), ("dtn/resnet34", "backbone")])
 def test_a_resnet34_of_torchvision_is_the_same_trunk(name: str, part: str) -> None:
     reference = shaken(torchvision.models.resnet34(num_classes=2), std=0.01)
