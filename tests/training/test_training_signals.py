@@ -1,6 +1,8 @@
-"""The first signal is a request; the second one means it."""
+"""The first signal is a request; the second one means it.
 
-import os
+Raised in this thread: sent to the process, it may reach a thread of a library first and come late.
+"""
+
 import signal
 import threading
 
@@ -11,10 +13,10 @@ from unmask.training.signals import Interrupts
 
 def test_the_first_signal_asks_and_the_second_interrupts() -> None:
     with Interrupts() as interrupts:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         assert interrupts.requested
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_handlers_are_put_back() -> None:
