@@ -1,5 +1,6 @@
 """Settings of all training tests."""
 
+import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import pytest
 import torch
 
 from unmask.datasets.toy import ToyConfig, make_toy
+
+# Processes that get killed are forked from one that has imported torch, once for the whole session:
+# set here, since the first test that starts that process fixes what it has imported.
+multiprocessing.set_forkserver_preload(["unmask.training.run"])
 
 
 @pytest.fixture(autouse=True)

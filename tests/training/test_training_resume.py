@@ -44,7 +44,6 @@ def train_lines(folder: Path) -> list[dict[str, Any]]:
 def killed_at(folder: Path, step: int, changes: dict[str, Any], *, resume: bool) -> int:
     """Train in another process until the log shows `step`, then SIGKILL; returns the step seen."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["unmask.training.engine"])  # torch imported once
     victim = context.Process(target=tiny_training.fit_slowly, args=(folder, resume, changes))
     victim.start()
     deadline = time.monotonic() + 300
