@@ -5,10 +5,19 @@ Raised in this thread: sent to the process, it may reach a thread of a library f
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from unmask.training.signals import Interrupts
+
+
+@pytest.fixture(autouse=True)
+def listening() -> Iterator[None]:
+    """As in a terminal: what a shell starts in the background ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_the_first_signal_asks_and_the_second_interrupts() -> None:
