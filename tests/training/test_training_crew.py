@@ -74,6 +74,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> dict[int, Pat
     return places
 
 
+@pytest.mark.slow  # three imports of torch
 def test_two_processes_equal_one_with_the_same_batch(runs: dict[int, Path]) -> None:
     logs = {
         n: [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
