@@ -207,11 +207,14 @@ class Batch:
     frames: Any  # (B, T, 3, H, W) float32, normalised per InputSpec
     audio: Any = None  # (B, F, S) float32, as AudioSpec.shape says; or None
     label: Any = None  # (B,) float32, 1 = fake; None when scanning
+    # (B, T, D) float32: what a network's frozen part made of the frames, which are then None
+    # (training alone, `training/codes.py`).
+    codes: Any = None
 
     @property
     def size(self) -> int:
         """Number of clips, B."""
-        return int(self.frames.shape[0])
+        return int((self.frames if self.codes is None else self.codes).shape[0])
 
 
 @dataclass(kw_only=True)
@@ -233,11 +236,18 @@ class Losses:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Maps a logit to a probability: p = sigmoid(slope * logit + intercept) (Platt 1999)."""
+    """Maps a logit to a probability; `scoring/calibrate.py` alone obeys it.
+
+    platt: p = sigmoid(slope * logit + intercept) (Platt 1999); temperature: the same without an
+    intercept (Guo et al. 2017); isotonic: straight lines between knots that never fall (Zadrozny
+    and Elkan 2002), level beyond the first and the last.
+    """
 
     slope: float = 1.0
     intercept: float = 0.0
     measured_on: str | None = None  # the data it was fitted on; None = not fitted
+    kind: Literal["platt", "temperature", "isotonic"] = "platt"
+    knots: tuple[tuple[float, float], ...] = ()  # (logit, p), ascending; of isotonic alone
 
 
 @dataclass(frozen=True, kw_only=True)

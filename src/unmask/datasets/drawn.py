@@ -109,6 +109,11 @@ class DrawnSamples:
         pick, places, _ = self._clip(index, epoch)
         return heard(self.source, pick.row, places, self.input_spec)
 
+    def clip(self, index: int, epoch: int) -> tuple[int, Places, float]:
+        """Return the row that a clip is of, which of its sightings, and the label."""
+        pick, places, _ = self._clip(index, epoch)
+        return pick.row, places, 0.0 if pick.kind == "real" else 1.0
+
     def _clip(self, index: int, epoch: int) -> tuple[Pick, Places, np.random.Generator]:
         """Choose the clip of an index; the generator goes on with its augmentation."""
         pick = self.pick(index, epoch)

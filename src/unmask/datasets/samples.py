@@ -61,6 +61,10 @@ class Samples(Protocol):
         """Return what is heard with the same clip, (F, S); silence where there is no sound."""
         ...
 
+    def clip(self, index: int, epoch: int) -> tuple[int, Places, float]:
+        """Return the row that a clip is of, which of its sightings, and the label."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlainSamples:
@@ -86,6 +90,11 @@ class PlainSamples:
     def sound(self, index: int, epoch: int = 0) -> Sound:  # noqa: ARG002
         """Return what is heard with the same clip."""
         return heard(self.source, *self._clip(index), self.input_spec)
+
+    def clip(self, index: int, epoch: int = 0) -> tuple[int, Places, float]:  # noqa: ARG002
+        """Return the row that a clip is of, which of its sightings, and the label."""
+        row, places = self._clip(index)
+        return row, places, float(self.source.labels[row])
 
     def _clip(self, index: int) -> tuple[int, Places]:
         row, nth = divmod(index, self.clips_per_row)

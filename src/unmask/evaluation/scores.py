@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from unmask.config import build
 from unmask.errors import DataError
 from unmask.scoring.aggregate import confident, mean_probability, sigmoid_of_mean_logit
-from unmask.scoring.calibrate import sigmoid
+from unmask.scoring.calibrate import calibrated
 from unmask.types import Calibration, Thresholds
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Header:
     clips_per_track: int = 1
     target: str = "any"  # what makes a fake: any forgery, the picture's, the sound's
     trained_on: tuple[str, ...] = ()  # sources (recordings) the detector learned from or chose on
+    # What the detector was trained by, every value; empty where the checkpoint names none.
+    recipe: dict[str, Any] = field(default_factory=dict)
     calibration: Calibration | None = None
     thresholds: Thresholds | None = None
     version: str = ""
@@ -158,8 +160,7 @@ class ScoresFile:
 
     def p_fake(self, logits: Logits) -> NDArray[np.float64]:
         """Calibrate logits, where the detector is calibrated."""
-        fitted = self.header.calibration
-        return sigmoid(logits if fitted is None else fitted.slope * logits + fitted.intercept)
+        return calibrated(self.header.calibration or Calibration(), logits)
 
     def at(self, level: Level, rule: Rule = "mean") -> Scored:
         """Gather the clips into one score for every clip, person or video."""

@@ -43,6 +43,7 @@ from unmask.models.av_cae_autoencoders import (
 )
 from unmask.models.base import Network, example, freeze
 from unmask.models.blocks.attention import Plug, SelfAttention
+from unmask.shapes import check_shape
 from unmask.types import AudioSpec, Batch, Losses, Output
 
 __all__ = [
@@ -358,23 +359,35 @@ class AvCae(Network):
                 frozen.eval()
         return self
 
-    def features(self, frames: Tensor) -> Tensor:
-        """Frozen features of frames (B, T, 3, H, W) -> (B, T, D); what a training may keep."""
-        images = frames.flatten(0, 1)
+    @property
+    def frozen_part(self) -> nn.Module | None:
+        """The autoencoder's encoder, or the detector in its place; None where nothing is seen."""
+        return self.detector if self.encoder is None else self.encoder
+
+    def frozen_codes(self, images: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) -> codes, features or scores (N, D)."""
         if self.encoder is not None:
-            x = self.encoder(turned(images, self.config.view)).flatten(1)  # (B * T, D)
-        else:
-            assert self.detector is not None
-            out = self.detector(Batch(frames=images[:, None]))
-            x = out.logit[:, None] if self.config.tokens == "frame_scores" else out.aux["feature"]
-        return x.unflatten(0, (-1, self.config.n_frames))
+            return self.encoder(turned(images, self.config.view)).flatten(1)
+        assert self.detector is not None
+        out = self.detector(Batch(frames=images[:, None]))
+        return out.logit[:, None] if self.config.tokens == "frame_scores" else out.aux["feature"]
+
+    def features(self, frames: Tensor) -> Tensor:
+        """Frozen features of frames (B, T, 3, H, W) -> (B, T, D)."""
+        return self.frozen_codes(frames.flatten(0, 1)).unflatten(0, (-1, self.config.n_frames))
 
     def forward(self, batch: Batch) -> Output:
-        """Score frames (B, T, 3, H, W) and sound (B, F, S) -> logit (B,)."""
-        frames = self.frames(batch)
-        seen = None if self.config.streams == "audio" else self.features(frames)
+        """Score frames (B, T, 3, H, W), or codes of them, and sound (B, F, S) -> logit (B,)."""
+        seen = self._seen(batch)
         heard = None if self.config.streams == "video" else listened_to(batch, self.input_spec)
         return self.score(seen, heard)
+
+    def _seen(self, batch: Batch) -> Tensor | None:
+        if batch.codes is not None:
+            check_shape(batch.codes, "B T D", "codes", T=self.config.n_frames)
+            return batch.codes
+        frames = self.frames(batch)
+        return None if self.config.streams == "audio" else self.features(frames)
 
     def score(self, seen: Tensor | None, heard: Tensor | None) -> Output:
         """Score features (B, T, D) of `features` and sound (B, F, S) -> logit (B,)."""

@@ -30,7 +30,7 @@ def to_tensors(batch: Batch, device: torch.device | str = "cpu") -> Batch:
     def tensor(value: Any) -> Tensor | None:
         return None if value is None else torch.as_tensor(value).to(device, non_blocking=True)
 
-    return Batch(frames=tensor(batch.frames), audio=tensor(batch.audio), label=tensor(batch.label))
+    return Batch(**{field.name: tensor(getattr(batch, field.name)) for field in fields(Batch)})
 
 
 class Network(nn.Module):
@@ -49,6 +49,18 @@ class Network(nn.Module):
         H, W = self.input_spec.shape_px
         check_shape(batch.frames, "B T 3 H W", "frames", T=self.input_spec.n_frames, H=H, W=W)
         return batch.frames
+
+    @property
+    def frozen_part(self) -> nn.Module | None:
+        """What stands before everything that learns, a function of one picture; None = nothing.
+
+        A network that has one takes what `frozen_codes` makes of frames as `Batch.codes`.
+        """
+        return None
+
+    def frozen_codes(self, images: Tensor) -> Tensor:
+        """Codes (N, D) that the frozen part makes of pictures (N, 3, H, W)."""
+        raise NotImplementedError
 
     def forward(self, batch: Batch) -> Output:
         """Score clips: frames (B, T, 3, H, W), normalised per input_spec -> logit (B,)."""

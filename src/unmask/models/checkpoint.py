@@ -23,7 +23,7 @@ FORMAT: Literal["unmask.checkpoint/1"] = "unmask.checkpoint/1"
 METADATA, WEIGHTS, GRAPH = "checkpoint.json", "weights.safetensors", "model.onnx"
 DEFAULT_MODEL = "default"
 # Fields younger than the first checkpoints, which saw what their default says.
-_LATER = {"region"}
+_LATER = {"region", "kind", "knots"}
 _PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".bin", ".ckpt", ".tar", ".t7"}
 
 
@@ -71,6 +71,8 @@ class Metadata(BaseModel):
             <= 0,
             "calibration needs a positive slope": calibration is not None
             and not calibration.slope > 0,
+            "isotonic calibration needs knots that ascend": calibration is not None
+            and not _ascend(calibration),
             "thresholds need a calibration": thresholds is not None and calibration is None,
             # A threshold just above 1 is one that no score reaches.
             "thresholds need 0 <= real <= fake <= 1": thresholds is not None
@@ -79,6 +81,17 @@ class Metadata(BaseModel):
         if wrong := [sentence for sentence, holds in faults.items() if holds]:
             raise ValueError("; ".join(wrong))
         return self
+
+
+def _ascend(calibration: Calibration) -> bool:
+    """Whether an isotonic calibration is one; the other kinds have no knots."""
+    if calibration.kind != "isotonic":
+        return not calibration.knots
+    pairs = list(zip(calibration.knots, calibration.knots[1:], strict=False))
+    return bool(calibration.knots) and (
+        all(0 <= p <= 1 for _, p in calibration.knots)
+        and all(a[0] < b[0] and a[1] <= b[1] for a, b in pairs)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

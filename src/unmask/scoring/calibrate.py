@@ -1,6 +1,6 @@
 """Logits to probabilities that mean what they say, and thresholds with a measured cost.
 
-Platt, "Probabilistic outputs for support vector machines" (1999): p = sigmoid(a z + b), fitted on
+Other fits than Platt's, and the choice between them, are in `calibrate_kinds.py`. Platt, "Probabilistic outputs for support vector machines" (1999): p = sigmoid(a z + b), fitted on
 smoothed targets so that separable scores do not end in infinite slopes. Solved by Newton's method
 with step halving (Lin, Lin and Weng, "A note on Platt's probabilistic outputs", 2007): two
 unknowns, so a solver library would be more than the scanner's core install should carry.
@@ -34,13 +34,27 @@ def sigmoid(logits: ArrayLike) -> Floats:
     return cast("Floats", np.exp(-np.logaddexp(0.0, -np.asarray(logits, dtype=np.float64))))
 
 
+def calibrated(calibration: Calibration, logits: ArrayLike) -> Floats:
+    """Calibrated probabilities of logits; same shape as its input.
+
+    >>> two = Calibration(kind="isotonic", knots=((-1.0, 0.25), (1.0, 0.75)))
+    >>> calibrated(two, [-9.0, 0.0, 9.0]).tolist()
+    [0.25, 0.5, 0.75]
+    """
+    z = np.asarray(logits, dtype=np.float64)
+    if calibration.kind == "isotonic":
+        at, p = zip(*calibration.knots, strict=True)
+        return cast("Floats", np.interp(z, at, p))
+    return sigmoid(calibration.slope * z + calibration.intercept)
+
+
 def apply(calibration: Calibration, logit: float) -> float:
     """Calibrated probability of one logit.
 
     >>> apply(Calibration(slope=2.0, intercept=0.0), 0.0)
     0.5
     """
-    return float(sigmoid(calibration.slope * logit + calibration.intercept))
+    return float(calibrated(calibration, logit))
 
 
 def fit_platt(

@@ -47,6 +47,8 @@ def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say)
     train_set = open_samples(recipe.data, spec, "train")
     valid_set = open_samples(recipe.data, spec, "calib")
     refuse_one_class(valid_set)
+    if recipe.cached_codes:
+        refuse_changing_codes(network, recipe.data)
     record: dict[str, Any] = {"recipe": plain(recipe), "data_digest": digest}
     if teacher is not None:
         record["teacher_sha256"] = teacher.meta.sha256
@@ -56,6 +58,20 @@ def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say)
     crew.wait()
     for line in (line for report in started_from for line in report.lines()):
         say(line)
+    if recipe.cached_codes:
+        if resume:
+            restore_weights(objective, folder)
+        train_set, valid_set = (
+            with_codes(
+                samples,
+                network,
+                folder.parent,
+                crew=crew,
+                device=fabric.device,
+                workers=recipe.train.workers,
+            )
+            for samples in (train_set, valid_set)
+        )
 
     def keep_best(network: Network, scores: Scores) -> None:
         save_checkpoint(
@@ -70,9 +86,8 @@ def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say)
 
     outcome = train(
         objective,
-        train_set,
-        valid_set,
-        loader=loader,
+        *(train_set, valid_set),
+        loader=CodesLoader() if recipe.cached_codes else loader,
         config=recipe.train,
         folder=folder,
         keep_best=keep_best,

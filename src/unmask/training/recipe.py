@@ -56,6 +56,8 @@ class Recipe:
     model: dict[str, Any] = field(default_factory=dict)  # overrides of the network's Config
     objective: dict[str, Any] = field(default_factory=dict)  # its name (default: the system's own)
     data: DataConfig = field(default_factory=DataConfig)
+    # Compute what the network's frozen part makes of every picture once, and learn from that.
+    cached_codes: bool = False
     train: TrainConfig = field(default_factory=TrainConfig)
     dsd: DsdConfig | None = None
 
