@@ -99,6 +99,7 @@ class Xception(nn.Module):
         self.bn3 = nn.BatchNorm2d(wide)
         self.conv4 = SeparableConv2d(wide, final, 3, 1, 1)
         self.bn4 = nn.BatchNorm2d(final)
+        self.act4 = nn.ReLU()  # a module, so that explanations find the last map
         self.width_at = {"b0": b0, "b1": b1, "b2": b2, "b12": b12, "final": final}
         self.width_at |= {f"b{number}": middle for number in range(3, 12)}
         for module in self.modules():
@@ -124,7 +125,7 @@ class Xception(nn.Module):
 
     def _final(self, x: Tensor) -> Tensor:
         x = F.relu(self.bn3(self.conv3(x)))
-        return F.relu(self.bn4(self.conv4(x)))
+        return self.act4(self.bn4(self.conv4(x)))
 
 
 class TemplateAttention(nn.Module):
