@@ -1,118 +1,189 @@
-"""Numbers from scores. Each refuses data it is undefined on; intervals resample by source video."""
+"""The numbers, each a function of a `Ranking`: pure, weighted, refusing what it is undefined on.
+
+Fakes are the class to be found. A score at or above a threshold is called fake. Where a number has
+more than one definition in the field, its docstring says which one this is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from unmask.errors import DataError
+from unmask.evaluation.ranking import Floats, Ranking
 
-Floats = NDArray[np.float64]
-Labels = NDArray[np.int8]
-Metric = Callable[[Labels, Floats], float]
+Metric = Callable[[Ranking], float]
 
-RESAMPLES = 1000
 CALIBRATION_BINS = 15
+EVEN = 0.5  # the threshold of every "accuracy" in the papers
+
+
+def auc(ranking: Ranking) -> float:
+    """Area under the ROC curve: chance that a fake scores above a real, ties counting half."""
+    rates_real, rates_fake = _roc(ranking)
+    return float(np.trapezoid(rates_fake, rates_real))
+
+
+def partial_auc(ranking: Ranking, max_fpr: float = 0.1) -> float:
+    """Area left of a false-positive rate, on McClish's scale (1989): .5 is chance, 1 perfect."""
+    rates_real, rates_fake = _roc(ranking)
+    inside = int(np.searchsorted(rates_real, max_fpr, side="right"))
+    edge = np.interp(max_fpr, rates_real, rates_fake)
+    area = np.trapezoid(
+        np.append(rates_fake[:inside], edge), np.append(rates_real[:inside], max_fpr)
+    )
+    least, most = max_fpr**2 / 2, max_fpr
+    return float((1 + (area - least) / (most - least)) / 2)
+
+
+def average_precision(ranking: Ranking) -> float:
+    """Mean precision over the fakes, each at its own score; nothing is interpolated."""
+    gained = np.diff(ranking.found, prepend=0.0)
+    return float(gained @ _precisions(ranking) / ranking.n_fake)
+
+
+def equal_error_rate(ranking: Ranking) -> float:
+    """Error where misses and false alarms are equally frequent, on the line between thresholds."""
+    rates_real, rates_fake = _roc(ranking)
+    gap = rates_real - (1 - rates_fake)  # rises from -1 to 1
+    after = int(np.searchsorted(gap, 0.0))
+    share = -gap[after - 1] / (gap[after] - gap[after - 1])
+    return float(rates_real[after - 1] + share * (rates_real[after] - rates_real[after - 1]))
+
+
+def tpr_at_fpr(ranking: Ranking, fpr: float) -> float:
+    """Largest share of fakes found while at most `fpr` of the reals are called fake."""
+    allowed = int(np.searchsorted(ranking.alarms, fpr * ranking.n_real + 1e-9, side="right"))
+    return float(ranking.found[allowed - 1] / ranking.n_fake) if allowed else 0.0
+
+
+def precision_at_recall(ranking: Ranking, recall: float) -> float:
+    """Best precision of all thresholds that find at least this share of the fakes."""
+    first = int(np.searchsorted(ranking.found, recall * ranking.n_fake - 1e-9))
+    return float(_precisions(ranking)[first:].max())
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A number with its 95 % interval."""
+class Confusion:
+    """How many of each class are called what."""
 
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Format as `0.812 (0.795 to 0.829)`."""
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+    fakes_found: float
+    fakes_missed: float
+    reals_called_fake: float
+    reals_called_real: float
 
 
-def both_classes(label: Labels) -> None:
-    """Refuse labels of one class only, on which ranking numbers are undefined."""
-    if len(set(label.tolist())) < 2:
-        raise DataError(
-            f"all {len(label)} examples are of one class, so AUC and its kin are undefined; "
-            "give reals and fakes"
-        )
+def confusion(ranking: Ranking, threshold: float = EVEN) -> Confusion:
+    """Count calls at a threshold."""
+    found, alarms = ranking.called_fake(threshold)
+    return Confusion(
+        fakes_found=found,
+        fakes_missed=ranking.n_fake - found,
+        reals_called_fake=alarms,
+        reals_called_real=ranking.n_real - alarms,
+    )
 
 
-def auc(label: Labels, score: Floats) -> float:
-    """Area under the ROC curve: chance that a fake scores above a real, ties counting half."""
-    both_classes(label)
-    return float(roc_auc_score(label, score))
+def accuracy(ranking: Ranking, threshold: float = EVEN) -> float:
+    """Share called right."""
+    at = confusion(ranking, threshold)
+    return (at.fakes_found + at.reals_called_real) / ranking.n
 
 
-def average_precision(label: Labels, score: Floats) -> float:
-    """Average precision of finding fakes."""
-    both_classes(label)
-    return float(average_precision_score(label, score))
+def balanced_accuracy(ranking: Ranking, threshold: float = EVEN) -> float:
+    """Mean of the shares called right among fakes and among reals."""
+    at = confusion(ranking, threshold)
+    return (at.fakes_found / ranking.n_fake + at.reals_called_real / ranking.n_real) / 2
 
 
-def tpr_at_fpr(label: Labels, score: Floats, fpr: float) -> float:
-    """Largest share of fakes found while at most `fpr` of the reals are called fake."""
-    both_classes(label)
-    rates_real, rates_fake, _ = roc_curve(label, score, drop_intermediate=False)
-    return float(rates_fake[rates_real <= fpr].max())
+def recall(ranking: Ranking, threshold: float = EVEN) -> float:
+    """Share of the fakes called fake."""
+    return ranking.called_fake(threshold)[0] / ranking.n_fake
 
 
-def equal_error_rate(label: Labels, score: Floats) -> float:
-    """Error at the threshold where misses and false alarms are equally frequent."""
-    both_classes(label)
-    rates_real, rates_fake, _ = roc_curve(label, score, drop_intermediate=False)
-    gap = rates_real - (1 - rates_fake)
-    after = int(np.argmax(gap >= 0))
-    before = max(after - 1, 0)
-    span = gap[after] - gap[before]
-    share = 0.0 if span == 0 else -gap[before] / span
-    return float(rates_real[before] + share * (rates_real[after] - rates_real[before]))
+def false_positive_rate(ranking: Ranking, threshold: float = EVEN) -> float:
+    """Share of the reals called fake."""
+    return ranking.called_fake(threshold)[1] / ranking.n_real
 
 
-def accuracy(label: Labels, p_fake: Floats) -> float:
-    """Share called right at 0.5."""
-    return float(np.mean((p_fake >= 0.5) == (label == 1)))
+def precision(ranking: Ranking, threshold: float = EVEN) -> float:
+    """Share of fakes among what is called fake.
 
-
-def log_loss(label: Labels, p_fake: Floats) -> float:
-    """Mean negative log likelihood, probabilities clipped to [1e-7, 1 - 1e-7]."""
-    p = np.clip(p_fake, 1e-7, 1 - 1e-7)
-    return float(-np.mean(np.where(label == 1, np.log(p), np.log1p(-p))))
-
-
-def brier(label: Labels, p_fake: Floats) -> float:
-    """Mean squared error of the probability."""
-    return float(np.mean((p_fake - label) ** 2))
-
-
-def calibration_error(label: Labels, p_fake: Floats, bins: int = CALIBRATION_BINS) -> float:
-    """Mean gap between stated and observed frequency over equally filled bins."""
-    order = np.argsort(p_fake, kind="stable")
-    gaps = [
-        abs(p_fake[part].mean() - label[part].mean()) * len(part)
-        for part in np.array_split(order, bins)
-        if len(part)
-    ]
-    return float(sum(gaps) / len(label))
-
-
-def interval(
-    metric: Metric, label: Labels, score: Floats, source: Sequence[str], *, seed: int = 0
-) -> Estimate:
-    """Bootstrap a metric by drawing whole source videos, since their examples are not independent.
-
-    Draws without both classes are drawn again.
+    Raises:
+        DataError: nothing is called fake.
     """
-    _, group = np.unique(np.asarray(source), return_inverse=True)
-    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
-    rng = np.random.default_rng(seed)
-    values: list[float] = []
-    while len(values) < RESAMPLES:
-        drawn = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        if len(set(label[drawn].tolist())) == 2:
-            values.append(metric(label[drawn], score[drawn]))
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Estimate(value=metric(label, score), low=float(low), high=float(high))
+    found, alarms = ranking.called_fake(threshold)
+    if found + alarms == 0:
+        raise DataError(f"nothing scores {threshold:.3g} or more, so precision there is undefined")
+    return found / (found + alarms)
+
+
+def f1(ranking: Ranking, threshold: float = EVEN) -> float:
+    """Harmonic mean of precision and recall; 0 where no fake is found."""
+    found, alarms = ranking.called_fake(threshold)
+    return 2 * found / (found + alarms + ranking.n_fake)
+
+
+def log_loss(ranking: Ranking) -> float:
+    """Mean negative log likelihood, probabilities clipped to [1e-7, 1 - 1e-7]."""
+    return float(ranking.weight @ ranking.ordered.surprise) / ranking.n
+
+
+def balanced_log_loss(ranking: Ranking) -> float:
+    """Mean of the log loss of the fakes and that of the reals, however many there are of each."""
+    losses = ranking.weight * ranking.ordered.surprise
+    of_fakes = float(losses @ ranking.ordered.fake)
+    return (of_fakes / ranking.n_fake + (float(losses.sum()) - of_fakes) / ranking.n_real) / 2
+
+
+def brier(ranking: Ranking) -> float:
+    """Mean squared error of the probability."""
+    return float(ranking.weight @ ranking.ordered.squared_error) / ranking.n
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reliability:
+    """Stated and observed frequency in bins of about equal weight, falling; empty ones left out."""
+
+    stated: Floats  # mean p_fake
+    observed: Floats  # share of fakes
+    weight: Floats
+
+
+def reliability(ranking: Ranking, bins: int = CALIBRATION_BINS) -> Reliability:
+    """Set what is said beside what is so. Equal probabilities always lie in one bin."""
+    reached = ranking.found + ranking.alarms
+    middle = (reached + np.append(0.0, reached[:-1])) / 2
+    edges = np.searchsorted(middle, np.arange(1, bins) * ranking.n / bins)
+    ends = np.unique(np.append(edges, len(middle))) - 1
+    ends = ends[ends >= 0]
+    said = np.cumsum(ranking.weight * ranking.ordered.probability)[ranking.ordered.last]
+    weight = np.diff(reached[ends], prepend=0.0)
+    filled = weight > 0
+    return Reliability(
+        stated=np.diff(said[ends], prepend=0.0)[filled] / weight[filled],
+        observed=np.diff(ranking.found[ends], prepend=0.0)[filled] / weight[filled],
+        weight=weight[filled],
+    )
+
+
+def calibration_error(ranking: Ranking, bins: int = CALIBRATION_BINS) -> float:
+    """Mean gap between stated and observed frequency over bins of equal weight (not of width)."""
+    found = reliability(ranking, bins)
+    return float(found.weight @ np.abs(found.stated - found.observed)) / ranking.n
+
+
+def _roc(ranking: Ranking) -> tuple[Floats, Floats]:
+    """False- and true-positive rates (k + 1,), from (0, 0) to (1, 1)."""
+    return (
+        np.append(0.0, ranking.alarms / ranking.n_real),
+        np.append(0.0, ranking.found / ranking.n_fake),
+    )
+
+
+def _precisions(ranking: Ranking) -> Floats:
+    """Precision (k,) at each threshold; 0 where a resample has drawn nothing so far."""
+    reached = ranking.found + ranking.alarms
+    return np.divide(ranking.found, reached, out=np.zeros_like(reached), where=reached > 0)

@@ -1,0 +1,127 @@
+"""Intervals by the bootstrap: whole source recordings are drawn, since their videos are not apart.
+
+A fake and its original, or forty frames of one face, err together. Drawing single rows would take
+them for independent witnesses and give intervals several times too narrow. One set of draws serves
+all numbers of a sample; it depends on the seed and on the names of the recordings, and neither on
+the order of rows nor on what is measured, so that two detectors on the same videos meet the same
+draws.
+
+Percentile intervals have known limits: where every resample says the same (AUC = 1) their width
+is 0, which claims too much, and of fewer than `MIN_SOURCES` recordings none is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unmask.errors import DataError
+from unmask.evaluation.metrics import Metric
+from unmask.evaluation.ranking import Floats, Indices, Ranking, rank
+
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+MIN_SOURCES = 10  # ours: a handful of recordings shows little of how others would vary
+# A number that is undefined in more resamples than this (precision where hardly anything is called
+# fake) has an interval of the others only, and would be shown surer than it is.
+_MAX_UNDEFINED = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number with its 95 % interval, where there were enough recordings for one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        """Format as `0.812 (0.795 to 0.829)`."""
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f} (no interval)"
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def interval(
+    metric: Metric,
+    label: Sequence[int] | Floats,
+    score: Sequence[float] | Floats,
+    source: Sequence[str],
+    *,
+    seed: int = 0,
+) -> Estimate:
+    """Estimate one number of labelled scores."""
+    return intervals(rank(label, score), source, {"": metric}, seed=seed)[""]
+
+
+def intervals(
+    ranking: Ranking,
+    source: Sequence[str],
+    metrics: Mapping[str, Metric],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Estimate]:
+    """Estimate several numbers of one sample; `source` is in the order the scores were given in.
+
+    Raises:
+        DataError: a metric is undefined on the sample itself.
+    """
+    values = {name: metric(ranking) for name, metric in metrics.items()}
+    names = np.unique(np.asarray(source))
+    if len(names) < MIN_SOURCES:
+        return {name: Estimate(value=value) for name, value in values.items()}
+    drawn: dict[str, list[float]] = {name: [] for name in metrics}
+    for resample in resampled(ranking, source, seed=seed, resamples=resamples):
+        for name, metric in metrics.items():
+            try:
+                drawn[name].append(metric(resample))
+            except DataError:
+                continue  # undefined on this draw; counted below
+    return {name: _estimate(value, drawn[name], resamples) for name, value in values.items()}
+
+
+def resampled(
+    ranking: Ranking, source: Sequence[str], *, seed: int = 0, resamples: int = RESAMPLES
+) -> Iterator[Ranking]:
+    """Draw recordings with replacement, again and again; draws without both classes do not count.
+
+    Yields the sample with each row weighted by how often its recording was drawn.
+    """
+    group = _groups(source)[ranking.ordered.order]
+    for counts in draws(int(group.max()) + 1, seed=seed):
+        resample = ranking.weighted(counts[group] * ranking.weight)
+        if resample.n_fake and resample.n_real:
+            yield resample
+            resamples -= 1
+        if resamples == 0:
+            return
+
+
+def draws(n_sources: int, *, seed: int = 0) -> Iterator[Floats]:
+    """How often each of n recordings is drawn, in one resample after another, without end."""
+    rng = np.random.default_rng(seed)
+    while True:
+        drawn = rng.integers(n_sources, size=n_sources)
+        yield np.bincount(drawn, minlength=n_sources).astype(np.float64)
+
+
+def percentiles(values: Sequence[float]) -> tuple[float, float]:
+    """Both ends of the interval that holds 95 % of the values."""
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _groups(source: Sequence[str]) -> Indices:
+    """Number of each row's recording, by the order of names."""
+    return np.unique(np.asarray(source), return_inverse=True)[1].astype(np.int64)
+
+
+def _estimate(value: float, drawn: Sequence[float], resamples: int) -> Estimate:
+    if len(drawn) < (1 - _MAX_UNDEFINED) * resamples:
+        return Estimate(value=value)
+    low, high = percentiles(drawn)
+    return Estimate(value=value, low=low, high=high)
