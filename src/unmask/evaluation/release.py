@@ -26,7 +26,8 @@ from unmask.evaluation.predict import Scores, score
 from unmask.models.checkpoint import Checkpoint, read_checkpoint
 from unmask.models.weights import add_graph, load_network, save_checkpoint, write_metadata
 from unmask.pipeline.runtime import OpenVinoRuntime
-from unmask.scoring.calibrate import apply, decision_thresholds, fit_platt, sigmoid
+from unmask.scoring.calibrate import apply, decision_thresholds, sigmoid
+from unmask.scoring.calibrate_fit import fit_platt
 from unmask.types import Calibration, Thresholds
 
 

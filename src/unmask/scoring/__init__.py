@@ -12,19 +12,29 @@ from unmask.scoring.aggregate import (
 )
 from unmask.scoring.calibrate import (
     apply,
+    calibrated,
     decision_thresholds,
-    fit_platt,
     sigmoid,
     thresholds_at_fpr,
+)
+from unmask.scoring.calibrate_fit import (
+    fit_calibration,
+    fit_isotonic,
+    fit_platt,
+    fit_temperature,
 )
 from unmask.scoring.verdict import Limits, judge
 
 __all__ = [
     "Limits",
     "apply",
+    "calibrated",
     "confident",
     "decision_thresholds",
+    "fit_calibration",
+    "fit_isotonic",
     "fit_platt",
+    "fit_temperature",
     "judge",
     "max_over_faces",
     "mean_probability",
