@@ -19,7 +19,8 @@ from pathlib import Path
 
 from unmask.datasets.samples import DataConfig, PlainSamples, open_samples
 from unmask.datasets.toy import make_toy
-from unmask.evaluation.metrics import Estimate, auc, interval
+from unmask.evaluation.intervals import Estimate, interval
+from unmask.evaluation.metrics import auc
 from unmask.evaluation.predict import score
 from unmask.models.checkpoint import read_checkpoint
 from unmask.models.weights import load_network
@@ -80,10 +81,9 @@ class Found:
     @property
     def line(self) -> str:
         """Row of the table."""
-        low, high = self.auc.low, self.auc.high
         return (
             f"| `{self.trial.recipe}` | {self.trial.steps} | {self.seconds:.0f} s "
-            f"| {self.auc.value:.3f} ({low:.3f} to {high:.3f}) | {self.trial.why} |"
+            f"| {self.auc} | {self.trial.why} |"
         )
 
 
