@@ -22,7 +22,9 @@ from unmask.datasets.samples import DataConfig, PlainSamples, open_samples
 from unmask.errors import CheckpointError
 from unmask.evaluation import metrics
 from unmask.evaluation.card import write_card
+from unmask.evaluation.intervals import interval
 from unmask.evaluation.predict import Scores, score
+from unmask.evaluation.ranking import rank
 from unmask.models.checkpoint import Checkpoint, read_checkpoint
 from unmask.models.weights import add_graph, load_network, save_checkpoint, write_metadata
 from unmask.pipeline.runtime import OpenVinoRuntime
@@ -85,21 +87,21 @@ def portable(recipe: dict[str, Any]) -> dict[str, Any]:
 def measure(scores: Scores, calibration: Calibration, thresholds: Thresholds) -> dict[str, Any]:
     """Every number of the card, from scores alone."""
     p = np.array([apply(calibration, z) for z in scores.logit])
-    label = scores.label
+    label, ranking = scores.label, rank(scores.label, p)
     reals, fakes = p[label == 0], p[label == 1]
     return {
         "data": scores.data,
         "n": len(label),
         "n_fake": scores.n_fake,
-        "auc": asdict(metrics.interval(metrics.auc, label, p, scores.source)),
-        "average_precision": metrics.average_precision(label, p),
-        "equal_error_rate": metrics.equal_error_rate(label, p),
-        "accuracy": metrics.accuracy(label, p),
-        "log_loss": metrics.log_loss(label, p),
-        "brier": metrics.brier(label, p),
-        "calibration_error": metrics.calibration_error(label, p),
-        "tpr_at_1pct_fpr": metrics.tpr_at_fpr(label, p, 0.01),
-        "tpr_at_5pct_fpr": metrics.tpr_at_fpr(label, p, 0.05),
+        "auc": asdict(interval(metrics.auc, label, p, scores.source)),
+        "average_precision": metrics.average_precision(ranking),
+        "equal_error_rate": metrics.equal_error_rate(ranking),
+        "accuracy": metrics.accuracy(ranking),
+        "log_loss": metrics.log_loss(ranking),
+        "brier": metrics.brier(ranking),
+        "calibration_error": metrics.calibration_error(ranking),
+        "tpr_at_1pct_fpr": metrics.tpr_at_fpr(ranking, 0.01),
+        "tpr_at_5pct_fpr": metrics.tpr_at_fpr(ranking, 0.05),
         "reals_called_fake": float(np.mean(reals >= thresholds.fake)),
         "reals_not_called_real": float(np.mean(reals >= thresholds.real)),
         "fakes_called_fake": float(np.mean(fakes >= thresholds.fake)),
