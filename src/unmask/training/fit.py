@@ -3,13 +3,13 @@
 The folder holds `config.json` (recipe, data digest, versions), `init.json` (what became of the
 weights it started from, if there were any), `log.jsonl` and its numbers in `tensorboard/`,
 `state.pt` (all that resuming needs), `best/`, the checkpoint of the best candidate so far, and in
-the end `curves.png`.
+the end `curves.png`. Codes that several runs learn from lie beside it (`training/codes.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sized
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,28 @@ from unmask.errors import DataError, UsageError
 from unmask.models.base import Network, Objective
 from unmask.models.checkpoint import Checkpoint, packaged, read_checkpoint
 from unmask.models.weights import load_network, load_weights, save_checkpoint
+from unmask.training.codes import CODES, CodesLoader, refuse_changing_codes, with_codes_of
 from unmask.training.crew import Crew
 from unmask.training.curves import draw_curves
 from unmask.training.engine import Outcome, train
 from unmask.training.folder import open_folder, versions
 from unmask.training.initialise import initialise, keep_reports
+from unmask.training.plan import Loader
 from unmask.training.recipe import Recipe
-from unmask.training.state import seed_all
+from unmask.training.state import STATE, read_state, seed_all
 from unmask.training.validation import Scores
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """What a run learns from and chooses on, and what makes batches of it."""
+
+    train: Sized
+    valid: Sized
+    loader: Loader
+    digest: str  # of the data
 
 
 def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say) -> Outcome:
@@ -42,14 +54,8 @@ def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say)
     started_from = initialise(network, recipe.init or (), folder)
     teacher = None if recipe.teacher is None else open_checkpoint(recipe.teacher, "teacher")
     objective = make_objective(recipe, network, teacher)
-    spec = network.input_spec
-    digest = open_source(recipe.data, view=spec.view).digest()
-    train_set = open_samples(recipe.data, spec, "train")
-    valid_set = open_samples(recipe.data, spec, "calib")
-    refuse_one_class(valid_set)
-    if recipe.cached_codes:
-        refuse_changing_codes(network, recipe.data)
-    record: dict[str, Any] = {"recipe": plain(recipe), "data_digest": digest}
+    examples = open_examples(recipe, network)
+    record: dict[str, Any] = {"recipe": plain(recipe), "data_digest": examples.digest}
     if teacher is not None:
         record["teacher_sha256"] = teacher.meta.sha256
     if crew.leads:
@@ -59,19 +65,7 @@ def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say)
     for line in (line for report in started_from for line in report.lines()):
         say(line)
     if recipe.cached_codes:
-        if resume:
-            restore_weights(objective, folder)
-        train_set, valid_set = (
-            with_codes(
-                samples,
-                network,
-                folder.parent,
-                crew=crew,
-                device=fabric.device,
-                workers=recipe.train.workers,
-            )
-            for samples in (train_set, valid_set)
-        )
+        examples = with_codes(examples, objective, folder, fabric, workers=recipe.train.workers)
 
     def keep_best(network: Network, scores: Scores) -> None:
         save_checkpoint(
@@ -79,15 +73,15 @@ def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say)
             network,
             name=recipe.system,
             recipe=plain(recipe),
-            data_digest=digest,
+            data_digest=examples.digest,
             metrics={"calib": asdict(scores)},
             licence=recipe.licence,
         )
 
     outcome = train(
         objective,
-        *(train_set, valid_set),
-        loader=CodesLoader() if recipe.cached_codes else loader,
+        *(examples.train, examples.valid),
+        loader=examples.loader,
         config=recipe.train,
         folder=folder,
         keep_best=keep_best,
@@ -97,6 +91,33 @@ def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say)
     if crew.leads:
         draw_curves(folder)
     return outcome
+
+
+def open_examples(recipe: Recipe, network: Network) -> Examples:
+    """Open the recipe's data for a network; what nothing can be chosen on is refused."""
+    spec = network.input_spec
+    digest = open_source(recipe.data, view=spec.view).digest()
+    train_set = open_samples(recipe.data, spec, "train")
+    valid_set = open_samples(recipe.data, spec, "calib")
+    refuse_one_class(valid_set)
+    if recipe.cached_codes:
+        refuse_changing_codes(network, recipe.data)
+    return Examples(train=train_set, valid=valid_set, loader=loader, digest=digest)
+
+
+def with_codes(
+    examples: Examples, objective: Objective, folder: Path, fabric: Fabric, *, workers: int
+) -> Examples:
+    """Let examples be codes of their pictures, which are kept beside the run folder."""
+    if (folder / STATE).exists():  # the frozen weights are those that the run goes on with
+        objective.load_state_dict(read_state(folder / STATE)["learner"]["objective"])
+    objective.model.to(fabric.device)
+    place = folder.parent / CODES
+    train_set, valid_set = (
+        with_codes_of(samples, objective.model, place, crew=Crew(fabric), workers=workers)
+        for samples in (examples.train, examples.valid)
+    )
+    return replace(examples, train=train_set, valid=valid_set, loader=CodesLoader())
 
 
 def make_network(recipe: Recipe) -> Network:
