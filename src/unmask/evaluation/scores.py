@@ -12,36 +12,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.config import build
-from unmask.errors import DataError
-from unmask.scoring.aggregate import confident, mean_probability, sigmoid_of_mean_logit
+from unmask.errors import ConfigError, DataError
+from unmask.evaluation.levels import Floats, Level, Rule, scores_at
+from unmask.evaluation.rows import SCORED, Numbers, Row, Rows, row_schema
 from unmask.scoring.calibrate import calibrated
 from unmask.types import Calibration, Thresholds
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = ["SCORED", "Header", "Level", "Row", "Rows", "Rule", "Scored", "ScoresFile"]
 
 FORMAT = "unmask.scores/1"
-SCORED = "scored"  # outcome of a clip that has a logit
-
-Level = Literal["clip", "track", "video"]
-Rule = Literal["mean", "mean_logit", "confident"]
-Logits = NDArray[np.float64]
-Combine = Callable[[Logits, NDArray[np.float64]], float]
-
-_RULES: dict[Rule, Combine] = {
-    "mean": lambda _, p: mean_probability(p.tolist()),
-    "mean_logit": lambda z, _: sigmoid_of_mean_logit(z.tolist()),
-    "confident": lambda _, p: confident(p.tolist()),
-}
+_ABOUT = b"unmask"  # key of the header among the file's metadata
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,39 +42,23 @@ class Header:
     model: str  # a name of `unmask models`
     sha256: str  # of the weights or the graph that ran
     data: str  # as a table names it: data set and side
-    data_digest: str
+    data_digest: str  # of the videos, their labels and their kin
+    part: str = ""  # side: train, calib, val, test, or all
     corruption: str = "none"  # TYPE:LEVEL
-    clips_per_track: int = 1
+    applied_to: str = ""  # a corruption: frame (before faces are looked for) or crop
+    clips_per_track: int | None = None  # at most so many; None = all that a scan would cut
     target: str = "any"  # what makes a fake: any forgery, the picture's, the sound's
-    trained_on: tuple[str, ...] = ()  # sources (recordings) the detector learned from or chose on
-    # What the detector was trained by, every value; empty where the checkpoint names none.
-    recipe: dict[str, Any] = field(default_factory=dict)
+    unlabelled: int = 0  # videos left out because the target is not known of them
+    trained_on: tuple[str, ...] = ()  # data sets that the detector learned from or chose on
+    leaks: int | None = None  # videos akin to what it learned from; None = that is not recorded
+    leaks_allowed: bool = False  # by whoever measured: every table must say so
+    overlaps: tuple[str, ...] = ()  # kinships with it that the data set's own split leaves
+    runtime: str = ""  # what computed, e.g. openvino bf16
     calibration: Calibration | None = None
     thresholds: Thresholds | None = None
     version: str = ""
     made: str = ""  # date and time, UTC
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One scored clip, or one video without a score (`logit` None, and why in `outcome`)."""
-
-    video: str  # id of the video
-    label: int  # 1 = fake
-    source: str  # real recording it comes from: the unit of resampling
-    dataset: str = ""
-    method: str = ""
-    compression: str | None = None
-    split: str | None = None
-    identities: tuple[str, ...] = ()
-    group: str | None = None
-    track: int | None = None  # person; None = the whole scene, or nobody
-    clip: int = 0  # which of the person's
-    t_s: float | None = None  # where the clip begins
-    face_px: float | None = None  # median side of the face in the clip
-    logit: float | None = None
-    outcome: str = SCORED  # or the reason there is no score: no_face, unreadable, too_short, ...
-    reason: str = ""  # in words
+    key: str = ""  # hash of everything that the rows depend on
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,25 +67,30 @@ class Scored:
 
     level: Level
     id: Sequence[str]
-    p_fake: NDArray[np.float64]
+    p_fake: Floats
     label: NDArray[np.int8]
     source: Sequence[str]
     video: Sequence[str]
+    first_row: Numbers  # of the file, for whatever else is known of each
     missed: Counter[str]  # videos without a score, by outcome
     missed_label: Counter[int]
 
     def __len__(self) -> int:
         return len(self.id)
 
-    @property
+    @cached_property
     def n_videos(self) -> int:
         """How many videos there were, scored or not."""
-        return len(set(self.video)) + sum(self.missed.values())
+        return self._n_scored + sum(self.missed.values())
 
     @property
     def coverage(self) -> float:
         """Share of videos that have a score."""
-        return len(set(self.video)) / self.n_videos if self.n_videos else 0.0
+        return self._n_scored / self.n_videos if self.n_videos else 0.0
+
+    @cached_property
+    def _n_scored(self) -> int:
+        return len(set(self.video))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,7 +98,18 @@ class ScoresFile:
     """A scores file in memory."""
 
     header: Header
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
+
+    @cached_property
+    def columns(self) -> Rows:
+        """The rows in columns, once it is known that they can all be true.
+
+        Raises:
+            DataError: one id stands for two videos, or a clip is there twice.
+        """
+        rows = self.rows if isinstance(self.rows, Rows) else Rows.of(self.rows)
+        rows.refuse_mixed()
+        return rows
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -128,115 +118,117 @@ class ScoresFile:
         Raises:
             DataError: missing, damaged, or not a scores file of this format.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
+        rows, told = read_table(path)
         try:
-            table = pq.read_table(path)
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{path}: cannot be read as a scores file ({error})") from error
-        about = (table.schema.metadata or {}).get(b"unmask")
-        told = json.loads(about) if about else {}
-        if told.pop("format", None) != FORMAT:
-            raise DataError(f"{path}: not a scores file ({FORMAT}); `unmask evaluate` makes them")
-        header = build(Header, told, where=str(path))
-        rows = tuple(
-            Row(**{**row, "identities": tuple(row["identities"])}) for row in table.to_pylist()
-        )
+            header = build(Header, told, where=str(path))
+        except ConfigError as error:
+            raise DataError(str(error)) from error
         return cls(header=header, rows=rows)
 
     def write(self, path: Path) -> None:
         """Write the file whole, or not at all."""
-        import pyarrow.parquet as pq
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        pq.write_table(table_of(self.rows, self.header), part, compression="zstd")
-        part.replace(path)
+        write_table(self.columns, asdict(self.header), path)
 
     def where(self, keep: Callable[[Row], bool]) -> ScoresFile:
         """Return the rows for which something holds."""
-        return ScoresFile(header=self.header, rows=tuple(row for row in self.rows if keep(row)))
+        return self.take(np.fromiter(map(keep, self.rows), bool, len(self.rows)))
 
-    def p_fake(self, logits: Logits) -> NDArray[np.float64]:
+    def where_video(self, keep: Callable[[Row], bool]) -> ScoresFile:
+        """Return the videos for which something holds, asked of the first row of each.
+
+        Much faster than `where` in large files; for what all rows of a video share.
+        """
+        of_row, first = self.columns.first_of_videos()
+        kept = np.fromiter((keep(row) for row in self.columns.take(first)), bool, len(first))
+        return self.take(kept[of_row])
+
+    def take(self, mask: NDArray[np.bool_]) -> ScoresFile:
+        """Return the rows for which a mask holds."""
+        return ScoresFile(header=self.header, rows=self.columns.take(mask))
+
+    def p_fake(self, logits: Floats) -> Floats:
         """Calibrate logits, where the detector is calibrated."""
-        return calibrated(self.header.calibration or Calibration(), logits)
+        return calibrated(self._calibration, logits)
 
     def at(self, level: Level, rule: Rule = "mean") -> Scored:
-        """Gather the clips into one score for every clip, person or video."""
-        scored = [row for row in self.rows if row.logit is not None]
-        tracks = self._gathered(scored, level, rule)
-        done = {row.video for row in scored}
-        missed = {row.video: row for row in self.rows if row.video not in done}
-        first = [rows[0] for rows, _ in tracks.values()]
+        """Gather the clips into one score for every clip, person or video.
+
+        Raises:
+            DataError: the rows contradict one another.
+        """
+        rows = self.columns
+        p_fake, first = scores_at(rows, self._calibration, level, rule)
+        video = rows.words("video", first)
         return Scored(
             level=level,
-            id=list(tracks),
-            p_fake=np.array([p for _, p in tracks.values()], np.float64),
-            label=np.array([row.label for row in first], np.int8),
-            source=[row.source for row in first],
-            video=[row.video for row in first],
-            missed=Counter(row.outcome for row in missed.values()),
-            missed_label=Counter(row.label for row in missed.values()),
+            id=_names(rows, first, video, level),
+            p_fake=p_fake,
+            label=rows.numbers("label")[first].astype(np.int8),
+            source=rows.words("source", first),
+            video=video,
+            first_row=first,
+            **_missed(rows),
         )
 
-    def _gathered(
-        self, scored: Sequence[Row], level: Level, rule: Rule
-    ) -> dict[str, tuple[list[Row], float]]:
-        if level == "clip":
-            p = self.p_fake(np.array([row.logit for row in scored], np.float64))
-            return {
-                f"{row.video}#{row.track}#{row.clip}": ([row], float(p[i]))
-                for i, row in enumerate(scored)
-            }
-        people: dict[str, list[Row]] = {}
-        for row in scored:
-            people.setdefault(f"{row.video}#{row.track}", []).append(row)
-        combined = {key: (rows, self._combine(rows, rule)) for key, rows in people.items()}
-        if level == "track":
-            return combined
-        videos: dict[str, tuple[list[Row], float]] = {}
-        for rows, p_fake in combined.values():
-            held = videos.get(rows[0].video)
-            if held is None or p_fake > held[1]:
-                videos[rows[0].video] = (rows, p_fake)
-        return videos
-
-    def _combine(self, rows: Sequence[Row], rule: Rule) -> float:
-        logits = np.array([row.logit for row in rows], np.float64)
-        return _RULES[rule](logits, self.p_fake(logits))
+    @property
+    def _calibration(self) -> Calibration:
+        return self.header.calibration or Calibration()
 
 
-def table_of(rows: Sequence[Row], header: Header) -> pa.Table:
-    """Rows as an Arrow table with the header in its metadata."""
+def write_table(rows: Rows, about: dict[str, object], path: Path) -> None:
+    """Write rows with words about them; the file appears whole, or not at all."""
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    told = json.dumps({"format": FORMAT, **about})
+    table = rows.table.replace_schema_metadata({_ABOUT: told})
+    pq.write_table(table, part, compression="zstd")
+    part.replace(path)
+
+
+def read_table(path: Path) -> tuple[Rows, dict[str, object]]:
+    """Read rows and the words about them.
+
+    Raises:
+        DataError: missing, damaged, or not a scores file of this format.
+    """
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    columns: dict[str, list[Any]] = {name: [] for name in _SCHEMA}
-    for row in rows:
-        for name, values in columns.items():
-            values.append(getattr(row, name))
-    about = json.dumps({"format": FORMAT, **asdict(header)})
-    kinds = {"string": pa.string(), "int": pa.int32(), "float": pa.float64()}
-    kinds["strings"] = pa.list_(pa.string())
-    schema = pa.schema([(n, kinds[k]) for n, k in _SCHEMA.items()], metadata={"unmask": about})
-    return pa.table(columns, schema=schema)
+    try:
+        table = pq.read_table(path)
+        told = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as a scores file ({error})") from error
+    if told.pop("format", None) != FORMAT:
+        raise DataError(f"{path}: not a scores file ({FORMAT}); `unmask evaluate` makes them")
+    wanted, found = ({field.name: field.type for field in s} for s in (row_schema(), table.schema))
+    if odd := sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k)):
+        raise DataError(
+            f"{path}: the columns {', '.join(odd)} are missing, unknown or of another type; the "
+            "file was changed or made by another version. Score again"
+        )
+    return Rows(table), told
 
 
-_SCHEMA = {
-    "video": "string",
-    "label": "int",
-    "source": "string",
-    "dataset": "string",
-    "method": "string",
-    "compression": "string",
-    "split": "string",
-    "identities": "strings",
-    "group": "string",
-    "track": "int",
-    "clip": "int",
-    "t_s": "float",
-    "face_px": "float",
-    "logit": "float",
-    "outcome": "string",
-    "reason": "string",
-}
+def _names(rows: Rows, first: Numbers, video: Sequence[str], level: Level) -> Sequence[str]:
+    """Name every score: video, video#person, video#person#clip; a scene's person is `-`."""
+    if level == "video":
+        return video
+    numbers = [rows.whole(name)[first].tolist() for name in ("track", "clip")]
+    of_level = numbers[:1] if level == "track" else numbers
+    said: Iterable[str] = video
+    for column in of_level:
+        said = [f"{name}#{n if n >= 0 else '-'}" for name, n in zip(said, column, strict=True)]
+    return list(said)
+
+
+def _missed(rows: Rows) -> dict[str, Counter]:  # type: ignore[type-arg]  # of words, of numbers
+    """Count videos that have no score, each once, by its first reason and by its label."""
+    of_row, first = rows.first_of_videos()
+    has_score = np.zeros(len(first), bool)
+    has_score[of_row[rows.scored]] = True
+    lost = first[~has_score]
+    labels = rows.numbers("label")[lost].astype(int).tolist()
+    return {"missed": Counter(rows.words("outcome", lost)), "missed_label": Counter(labels)}
