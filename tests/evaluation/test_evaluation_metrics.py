@@ -138,6 +138,18 @@ def test_calibration_error_equals_a_slow_definition_on_distinct_scores():
     assert metrics.calibration_error(rank(label, p)) == pytest.approx(slow)
 
 
+def test_error_of_the_surest_equals_a_walk_through_them(scored):
+    label, p = scored
+    sure = np.abs(p - 0.5)
+    for share in (0.3, 0.8, 1.0):
+        answered = next(
+            p_sure for p_sure in sorted(set(sure), reverse=True) if (sure >= p_sure).mean() >= share
+        )
+        those = sure >= answered
+        slow = ((p >= 0.5) != (label == 1))[those].mean()
+        assert metrics.error_of_surest(rank(label, p), share) == pytest.approx(slow)
+
+
 EVERY = {
     **{name: getattr(metrics, name) for name in SCIKIT_LEARN},
     "auc": metrics.auc,
@@ -146,6 +158,7 @@ EVERY = {
     "tpr_at_5pct": partial(metrics.tpr_at_fpr, fpr=0.05),
     "precision_at_recall": partial(metrics.precision_at_recall, recall=0.95),
     "false_positive_rate": metrics.false_positive_rate,
+    "error_of_surest": partial(metrics.error_of_surest, share=0.7),
 }
 
 

@@ -175,6 +175,19 @@ def calibration_error(ranking: Ranking, bins: int = CALIBRATION_BINS) -> float:
     return float(found.weight @ np.abs(found.stated - found.observed)) / ranking.n
 
 
+def error_of_surest(ranking: Ranking, share: float) -> float:
+    """Share of wrong answers at 0.5 when only this share, the surest, is answered.
+
+    Sure is who is far from one half; those who are equally sure are answered together.
+    """
+    order, last = ranking.ordered.surest
+    wrong = (ranking.ordered.probability >= EVEN) != ranking.ordered.fake
+    answered = np.cumsum(ranking.weight[order])[last]
+    first = int(np.searchsorted(answered, share * ranking.n - 1e-9))
+    of_these = np.cumsum((ranking.weight * wrong)[order])[last]
+    return float(of_these[first] / answered[first])
+
+
 def _roc(ranking: Ranking) -> tuple[Floats, Floats]:
     """False- and true-positive rates (k + 1,), from (0, 0) to (1, 1)."""
     return (

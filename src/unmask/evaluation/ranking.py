@@ -63,6 +63,13 @@ class Ordered:
         """Squared distance of each probability from its label."""
         return (self.probability - self.fake) ** 2
 
+    @cached_property
+    def surest(self) -> tuple[Indices, Indices]:
+        """Places (n,) of the scores, those farthest from one half first, and where runs end."""
+        sure = np.abs(self.probability - 0.5)
+        order = np.argsort(-sure, kind="stable")
+        return order, np.append(np.flatnonzero(np.diff(sure[order])), len(order) - 1)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ranking:
