@@ -13,10 +13,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,8 @@ class Header:
     target: str = "any"  # what makes a fake: any forgery, the picture's, the sound's
     unlabelled: int = 0  # videos left out because the target is not known of them
     trained_on: tuple[str, ...] = ()  # data sets that the detector learned from or chose on
+    # What the detector was trained by, every value but where its data lay; empty = not known.
+    recipe: dict[str, Any] = field(default_factory=dict)
     leaks: int | None = None  # videos akin to what it learned from; None = that is not recorded
     leaks_allowed: bool = False  # by whoever measured: every table must say so
     overlaps: tuple[str, ...] = ()  # kinships with it that the data set's own split leaves
