@@ -117,8 +117,8 @@ def _over_time_and_space(network: Any, layers: Sequence[Attention]) -> list[Tens
         step
         for block in network.blocks
         for step in (
-            _time_step(_mean(block.attn_time).unflatten(0, (-1, side**2)), T),
-            _space_step(_mean(block.attn).unflatten(0, (-1, T)), T),
+            _time_step(rearrange(_mean(block.attn_time), "(b n) t s -> b n t s", n=side**2), T),
+            _space_step(rearrange(_mean(block.attn), "(b t) n m -> b t n m", t=T), T),
         )
     ]
 

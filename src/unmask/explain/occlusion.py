@@ -39,7 +39,8 @@ def occlusion(network: Network, batch: Batch, cells: int = CELLS) -> Tensor:
     side = math.ceil(height / cells)
 
     def logit(frames: Tensor, audio: Tensor | None) -> Tensor:
-        return network(replace(batch, frames=frames, audio=audio)).logit
+        scored: Tensor = network(replace(batch, frames=frames, audio=audio)).logit
+        return scored
 
     with torch.no_grad():
         lost = Occlusion(logit).attribute(
@@ -66,4 +67,5 @@ def blurred(frames: Tensor) -> Tensor:
     size = 2 * math.ceil(2 * sigma) + 1
     flat = rearrange(frames, "b t c h w -> (b t) c h w")
     soft = pictures.gaussian_blur(flat, [size, size], [sigma, sigma])
-    return rearrange(soft, "(b t) c h w -> b t c h w", t=frames.shape[1])
+    clouded: Tensor = soft.reshape(frames.shape)
+    return clouded

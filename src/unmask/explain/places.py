@@ -20,6 +20,7 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from unmask.errors import UsageError
+from unmask.models.base import Network
 
 LayOut = Callable[[Tensor], Tensor]
 
@@ -44,7 +45,7 @@ class Tokens:
     skip: bool = True  # the block's input is added to what attention gives
 
 
-def place_of(network: nn.Module) -> Place:
+def place_of(network: Network) -> Place:
     """Find where a network last knows places.
 
     Raises:
@@ -59,7 +60,7 @@ def place_of(network: nn.Module) -> Place:
     return _PLACES[name](network)
 
 
-def tokens_of(network: nn.Module) -> Tokens:
+def tokens_of(network: Network) -> Tokens:
     """Say how the tokens of a transformer lie on the frames.
 
     Raises:
