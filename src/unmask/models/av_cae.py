@@ -16,8 +16,8 @@ Parameters: face classifier 72 281 794 and its frozen encoder 809; the paper giv
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +72,7 @@ class Config:
     tokens: Literal["ae", "cnn_features", "frame_scores"] = "ae"  # what a frame is to the encoder
     code: Code = "native"
     detector: str = "xception"  # frozen, for tokens other than "ae"; its input is then ours
+    detector_config: dict[str, Any] = field(default_factory=dict)  # overrides of its Config
     audio: Literal["faithful", "embedded", "log_mel", "stft"] = "faithful"
     n_audio: int = 500  # 0.1 s, though the text calls it half a second; stft hears the whole clip
     heads: int = 8  # sound of width 1 has one
@@ -322,7 +323,7 @@ class AvCae(Network):
             self.encoder, _ = coding_layers(config.view, config.size_px, config.code)
             freeze(self.encoder)
             return Picture(code_width(config.view, config.size_px, config.code), config)
-        self.detector = create(config.detector)
+        self.detector = create(config.detector, **config.detector_config)
         freeze(self.detector)
         own = self.detector.input_spec
         if own.n_frames != 1:

@@ -49,8 +49,12 @@ def load_pretrained(network: Network, source: str) -> InitReport:
 
 def fill(network: Network, weights: Weights) -> InitReport:
     """Fill a network from tensors by name; otherwise as `load_pretrained`."""
-    layout, state = _understood(weights, network)
-    places = _places(layout, state, network, weights.source)
+    part = _part_of(weights, network)
+    if part is None:
+        layout, state = _understood(weights, network)
+        places = _places(layout, state, network, weights.source)
+    else:
+        layout, state, places = None, _pieces(weights), [part]
     filling = Filling(network)
     for place in places:
         filling.plan(state, place)
@@ -62,13 +66,7 @@ def fill(network: Network, weights: Weights) -> InitReport:
 
 def _understood(weights: Weights, network: Network) -> tuple[Layout | None, State]:
     """Whose names a file has (None = ours), and its tensors under their family's names."""
-    bad = [key for key, value in weights.tensors.items() if not _finite(value)]
-    if bad:
-        raise CheckpointError(
-            f"{weights.source}: {bad[0]} holds values that are no finite numbers; the file is "
-            "damaged, or its training diverged"
-        )
-    state = {key: Piece(value=value, keys=(key,)) for key, value in weights.tensors.items()}
+    state = _pieces(weights)
     own = network.state_dict().keys()
     shared = len(state.keys() & own)
     ours = shared > len(state) / 2 if weights.own else shared == len(state)
@@ -82,6 +80,44 @@ def _understood(weights: Weights, network: Network) -> tuple[Layout | None, Stat
             )
         return None, state
     return layout, layout.prepare(renamed(state, layout.rules))
+
+
+def _part_of(weights: Weights, network: Network) -> Place | None:
+    """Where in a network the one lies that an unmask checkpoint is of; None = it is no part of it.
+
+    Raises:
+        CheckpointError: that part looks at other views than the checkpoint was trained on.
+    """
+    if not weights.own:
+        return None
+    for name, part in network.named_modules():
+        if (
+            name
+            and isinstance(part, Network)
+            and part.state_dict().keys() == weights.tensors.keys()
+        ):
+            if part.input_spec != weights.input_spec:
+                raise CheckpointError(
+                    f"{weights.source}: was trained on {weights.input_spec}, and {name} of this "
+                    f"network looks at {part.input_spec}; give {name} the config of the checkpoint"
+                )
+            return Place(part=name, goals=((r".+", rf"{name}.\g<0>"),), head=_OWN.head)
+    return None
+
+
+def _pieces(weights: Weights) -> State:
+    """Tensors of a file under its own names.
+
+    Raises:
+        CheckpointError: some are no finite numbers.
+    """
+    bad = [key for key, value in weights.tensors.items() if not _finite(value)]
+    if bad:
+        raise CheckpointError(
+            f"{weights.source}: {bad[0]} holds values that are no finite numbers; the file is "
+            "damaged, or its training diverged"
+        )
+    return {key: Piece(value=value, keys=(key,)) for key, value in weights.tensors.items()}
 
 
 def _finite(value: Tensor) -> bool:

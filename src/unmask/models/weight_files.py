@@ -20,6 +20,7 @@ from torch import Tensor
 
 from unmask.errors import CheckpointError, UsageError
 from unmask.models.checkpoint import packaged, read_checkpoint, sha256
+from unmask.types import InputSpec
 
 # Under which name a training script keeps the weights among its counters and its optimizer.
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net")
@@ -43,6 +44,7 @@ class Weights:
     sha256: str | None = None  # of the file; None where a library fetched it
     prefix: str = ""  # taken off every name
     own: bool = False  # an unmask checkpoint: the names are ours
+    input_spec: InputSpec | None = None  # of an unmask checkpoint
     normalised: tuple[Channels, Channels] | None = None  # mean and std it was trained with
 
 
@@ -79,7 +81,8 @@ def _from_checkpoint(source: str, folder: Path) -> Weights:
         raise UsageError(f"init = {source}: has no weights to learn on from")
     tensors = _safetensors(checkpoint.weights)
     digest = checkpoint.meta.sha256[checkpoint.weights.name]
-    return Weights(source=source, tensors=tensors, sha256=digest, own=True)
+    spec = checkpoint.meta.input_spec
+    return Weights(source=source, tensors=tensors, sha256=digest, own=True, input_spec=spec)
 
 
 def _is_safetensors(path: Path) -> bool:
