@@ -1,0 +1,154 @@
+"""Slices to cells: everything that a table says of one detector on some videos.
+
+A cell that cannot be computed is there too, with the reason. Detectors are compared with the first
+one that has the same slice of the same data, on the videos that both have scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from unmask.errors import DataError
+from unmask.evaluation.compare import Difference, Mcnemar, delong, mcnemar, paired
+from unmask.evaluation.intervals import RESAMPLES, Estimate
+from unmask.evaluation.measure import NUMBERS, Number, measure, numbers_at
+from unmask.evaluation.protocols import slices_of
+from unmask.evaluation.runs import Run, Slice
+from unmask.evaluation.scores import Level, Rule, Scored, ScoresFile
+from unmask.evaluation.tcr import Tcr, tcr
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """At which level, by which rule, and how intervals are drawn."""
+
+    level: Level = "video"
+    rule: Rule = "mean"
+    seed: int = 0
+    resamples: int = RESAMPLES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Against:
+    """A detector beside the first one of the table, on what both have scored."""
+
+    detector: str
+    auc: Difference
+    at_even: Mcnemar  # the first detector's right answers are `only_first`
+    left_out: int  # items that only one of them has scored
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A detector on some videos."""
+
+    protocol: str
+    detector: str
+    data: str
+    slice: str
+    corruption: str
+    level: Level
+    n_fake: int = 0  # scored items of the level
+    n_real: int = 0
+    n_sources: int = 0
+    n_videos: int = 0  # scored or not
+    coverage: float = 0.0  # share of the videos that have a score
+    missed: dict[str, int] = field(default_factory=dict)  # videos without a score, by outcome
+    leaks: int | None = None  # videos akin to what the detector learned from; None = not known
+    numbers: dict[str, Estimate] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)
+    tcr: Tcr | None = None
+    against: Against | None = None
+    why_not: str = ""  # there are no numbers at all
+    why_not_against: str = ""  # there is no comparison though another detector is there
+
+
+def cells_of(
+    runs: Sequence[Run],
+    protocols: Sequence[str],
+    how: How | None = None,
+    *,
+    told: Callable[[int, int], None] | None = None,
+) -> list[Cell]:
+    """Measure runs by protocols; `told` hears how many cells are done, and of how many."""
+    how = how or How()
+    firsts: dict[tuple[str, str, str, str], tuple[str, Scored]] = {}
+    cells = []
+    parts = slices_of(runs, protocols)
+    for done, (protocol, part) in enumerate(parts):
+        header = part.run.scores.header
+        key = (protocol, header.data, header.corruption, part.name)
+        cells.append(_cell(protocol, part, how, firsts.get(key)))
+        if part.scores is not None and not part.numbers and not cells[-1].why_not:
+            firsts.setdefault(key, (header.detector, part.scores.at(how.level, how.rule)))
+        if told is not None:
+            told(done + 1, len(parts))
+    return cells
+
+
+def _cell(protocol: str, part: Slice, how: How, first: tuple[str, Scored] | None) -> Cell:
+    header = part.run.scores.header
+    empty = Cell(
+        protocol=protocol,
+        detector=header.detector,
+        data=header.data,
+        slice=part.name,
+        corruption=header.corruption,
+        level=how.level,
+        why_not=part.why_not,
+    )
+    if part.scores is None:
+        return empty
+    scored = part.scores.at(how.level, how.rule)
+    counted = _counted(empty, part.scores, scored)
+    numbers = part.numbers(scored) if part.numbers else _usual(part)
+    try:
+        found = measure(scored, numbers, seed=how.seed, resamples=how.resamples)
+    except DataError as error:
+        return replace(counted, why_not=str(error))
+    against, why = _against(first, scored) if first and not part.numbers else (None, "")
+    return replace(
+        counted,
+        numbers=found.numbers,
+        undefined=found.undefined,
+        tcr=tcr(scored) if how.level == "video" else None,
+        against=against,
+        why_not_against=why,
+    )
+
+
+def _usual(part: Slice) -> tuple[Number, ...]:
+    thresholds = part.run.scores.header.thresholds
+    return (*NUMBERS, *(numbers_at(thresholds) if thresholds else ()))
+
+
+def _counted(cell: Cell, scores: ScoresFile, scored: Scored) -> Cell:
+    rows = scores.columns
+    first = rows.first_of_videos()[1]
+    n_fake = int(scored.label.sum())
+    known = scores.header.leaks is not None
+    return replace(
+        cell,
+        n_fake=n_fake,
+        n_real=len(scored) - n_fake,
+        n_sources=len(set(scored.source)),
+        n_videos=scored.n_videos,
+        coverage=scored.coverage,
+        missed=dict(scored.missed),
+        leaks=int(rows.numbers("leak")[first].sum()) if known else None,
+    )
+
+
+def _against(first: tuple[str, Scored], scored: Scored) -> tuple[Against | None, str]:
+    detector, its = first
+    try:
+        pair = paired(its, scored)
+        return Against(
+            detector=detector,
+            auc=delong(pair),
+            at_even=mcnemar(pair),
+            left_out=pair.only_first + pair.only_second,
+        ), ""
+    except DataError as error:
+        return None, str(error)

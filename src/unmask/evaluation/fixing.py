@@ -1,0 +1,125 @@
+"""Calibration and thresholds, fixed before the scores that are reported on are looked at.
+
+A detector that brings none gets them from validation scores, never from the scores they are used
+on: whoever chooses a threshold on the test side reports how well he chose. So what is measured and
+what is fixed on must share no video and no recording, and a test side is never fixed on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from unmask.errors import DataError, UnmaskError
+from unmask.evaluation.scores import Level, Rule, ScoresFile
+from unmask.scoring.calibrate import decision_thresholds
+from unmask.scoring.calibrate_fit import fit_platt
+from unmask.types import Calibration, Thresholds, Unit
+
+UNITS: dict[Level, Unit] = {"clip": "image", "track": "person", "video": "video"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fixed:
+    """Scores with the calibration and thresholds to use, and where these come from, in words."""
+
+    scores: ScoresFile
+    calibration: str
+    thresholds: str
+
+    @property
+    def lines(self) -> tuple[str, str]:
+        """What a table says below it."""
+        return f"probabilities: {self.calibration}", f"thresholds: {self.thresholds}"
+
+
+def fix(
+    scores: ScoresFile, validation: ScoresFile | None, *, level: Level, rule: Rule = "mean"
+) -> Fixed:
+    """Keep what the detector brings; take what it lacks from validation scores, if there are any.
+
+    Raises:
+        DataError: the validation scores are of the test side, of another detector, or share
+            recordings with what is to be measured.
+    """
+    own = scores.header
+    if validation is not None:
+        refuse_shared(scores, validation)
+    calibration, by = _calibration(own.calibration, validation)
+    thresholds, at = _thresholds(own.thresholds, calibration, validation, level, rule)
+    header = replace(own, calibration=calibration, thresholds=thresholds)
+    return Fixed(scores=ScoresFile(header=header, rows=scores.rows), calibration=by, thresholds=at)
+
+
+def refuse_shared(scores: ScoresFile, validation: ScoresFile) -> None:
+    """Refuse to fix anything on what is reported.
+
+    Raises:
+        DataError: saying what is shared.
+    """
+    fixed_on = validation.header
+    if fixed_on.part == "test":
+        raise DataError(
+            f"{fixed_on.data}: this is a test side. Calibration and thresholds are fixed on a "
+            "validation side; name another with --calibrate-on"
+        )
+    if fixed_on.sha256 != scores.header.sha256:
+        raise DataError(
+            f"{fixed_on.data} was scored by another network than {scores.header.data}; "
+            "calibration and thresholds belong to the network that made the scores"
+        )
+    shared = _sources(scores) & _sources(validation)
+    if shared:
+        raise DataError(
+            f"{fixed_on.data} and {scores.header.data} share {len(shared)} recordings, such as "
+            f"{min(shared)}. Thresholds fixed on what is reported flatter it; name other data with "
+            "--calibrate-on"
+        )
+
+
+def _sources(scores: ScoresFile) -> set[str]:
+    rows = scores.columns
+    return set(rows.words("source", rows.first_of_videos()[1]))
+
+
+def _calibration(
+    own: Calibration | None, validation: ScoresFile | None
+) -> tuple[Calibration | None, str]:
+    if own is not None:
+        return own, f"stored in the checkpoint, fitted on {own.measured_on or 'unnamed data'}"
+    if validation is None:
+        return None, "uncalibrated, sigmoid of the logit (no validation scores)"
+    clips = validation.columns.take(validation.columns.scored)
+    name = validation.header.data
+    try:
+        fitted = fit_platt(clips.numbers("logit"), clips.numbers("label"), measured_on=name)
+    except UnmaskError as error:
+        return None, f"uncalibrated, sigmoid of the logit ({error})"
+    return fitted, f"fitted on {name} (Platt, clips)"
+
+
+def _thresholds(
+    own: Thresholds | None,
+    calibration: Calibration | None,
+    validation: ScoresFile | None,
+    level: Level,
+    rule: Rule,
+) -> tuple[Thresholds | None, str]:
+    if own is not None:
+        place = f"stored in the checkpoint, measured on {own.measured_on or 'unnamed data'}"
+        if own.unit != UNITS[level]:
+            place += f" for single {own.unit}s; what they cost {level}s is measured here"
+        return own, place
+    if validation is None:
+        return None, "none (no validation scores)"
+    header = replace(validation.header, calibration=calibration)
+    seen = ScoresFile(header=header, rows=validation.rows).at(level, rule)
+    fake = np.asarray(seen.label) == 1
+    try:
+        found = decision_thresholds(
+            seen.p_fake[~fake], seen.p_fake[fake], unit=UNITS[level], measured_on=header.data
+        )
+    except DataError as error:
+        return None, f"none ({error})"
+    return found, f"fixed on {header.data} at 1 % and 5 % false positives of {level}s"
