@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+SHARED = -n auto --maxprocesses 4 --dist loadfile  # tests shared among cores, file by file
 
 .PHONY: help demo test test-all check format pins clean
 
@@ -13,10 +14,10 @@ demo: $(VENV)/core.done  ## forge a twin of a real face clip and scan both (inst
 	$(BIN)/unmask demo
 
 test: check  ## the checks and the default tests
-	$(BIN)/pytest
+	$(BIN)/pytest $(SHARED)
 
 test-all: check  ## the same with the slow tests
-	$(BIN)/pytest -m "not gpu and not weights"
+	$(BIN)/pytest $(SHARED) -m "not gpu and not weights"
 
 check: $(VENV)/dev.done  ## lint, format, types, layers, spelling
 	$(BIN)/ruff check src tests benchmarks
