@@ -189,6 +189,20 @@ def write_table(rows: Rows, about: dict[str, object], path: Path) -> None:
     part.replace(path)
 
 
+def read_header(path: Path) -> Header | None:
+    """Read who scored what without reading the scores; None where it is not a scores file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        told = json.loads((pq.read_schema(path).metadata or {}).get(_ABOUT, b"{}"))
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+    if told.pop("format", None) != FORMAT:
+        return None
+    return build(Header, told, where=str(path))
+
+
 def read_table(path: Path) -> tuple[Rows, dict[str, object]]:
     """Read rows and the words about them.
 
