@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from unmask.clips.windows import windows
 from unmask.datasets.augmented import Mask
 from unmask.datasets.folders import Folder
+from unmask.datasets.learned import Learned
 from unmask.datasets.manifest import Split, Video
 from unmask.datasets.shelf import decode_picture, face_of, mask_of
 from unmask.datasets.sound import decode_flac, piece
@@ -189,6 +190,10 @@ class Prepared:
         """Return a hash of what was prepared and of which rows of it these are."""
         rows = [(r.folder.digest, r.video.id, r.kind, r.track, r.label) for r in self.rows]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+    def learned(self) -> Learned:
+        """Remember the recordings and people."""
+        return Learned.of_videos(row.video for row in self.rows)
 
     @staticmethod
     def _read(

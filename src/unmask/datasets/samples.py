@@ -51,6 +51,11 @@ class Samples(Protocol):
         """What the views are cut for."""
         ...
 
+    @property
+    def source(self) -> Source:
+        """What they are drawn from."""
+        ...
+
     def __len__(self) -> int: ...
 
     def get(self, index: int, epoch: int) -> tuple[Views, float]:

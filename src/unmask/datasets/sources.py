@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from unmask.clips.mel import Sound, sound_view
 from unmask.datasets.augmented import Mask
+from unmask.datasets.learned import Learned
 from unmask.datasets.splits import split_rows
 from unmask.types import AudioSpec, Face, Frame, InputSpec, Track
 
@@ -82,6 +83,10 @@ class Source(Protocol):
         """Return a hash of all that is learned from."""
         ...
 
+    def learned(self) -> Learned:
+        """Return what a checkpoint that learns from this is to remember."""
+        ...
+
 
 class WholeTracks:
     """The part of a `Source` that follows from tracks which are read as a whole, without sound."""
@@ -96,6 +101,10 @@ class WholeTracks:
     def serving(self, spec: InputSpec) -> Self:  # noqa: ARG002
         """All rows."""
         return self
+
+    def learned(self) -> Learned:
+        """Remember the recordings."""
+        return Learned.of_crops(self.originals)
 
     @property
     def methods(self) -> Sequence[str]:

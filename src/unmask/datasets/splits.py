@@ -172,7 +172,7 @@ def refuse_leaks(manifest: Manifest) -> None:
 def _leaks(sided: Iterable[tuple[Split, Video]]) -> list[Leak]:
     bearers: dict[tuple[Kinship, str], list[tuple[Split, Video]]] = defaultdict(list)
     for side, video in sided:
-        for kinship in _kinships(video):
+        for kinship in kinships(video):
             bearers[kinship].append((side, video))
     return [
         _leak(kind, shared, found)
@@ -193,7 +193,8 @@ def _leak(kind: Kinship, shared: str, found: Sequence[tuple[Split, Video]]) -> L
     return Leak(kind=kind, shared=shared, examples=tuple(first.items()), n_videos=len(found))
 
 
-def _kinships(video: Video) -> Iterator[tuple[Kinship, str]]:
+def kinships(video: Video) -> Iterator[tuple[Kinship, str]]:
+    """Name what other videos may share with one."""
     for source in video.sources:
         yield "source", source
     for identity in video.identities:
@@ -223,4 +224,4 @@ def _families(videos: Sequence[Video]) -> list[str]:
 
 
 def _keys(video: Video) -> list[str]:
-    return [f"{kind}:{shared}" for kind, shared in _kinships(video)] or [f"id:{video.id}"]
+    return [f"{kind}:{shared}" for kind, shared in kinships(video)] or [f"id:{video.id}"]

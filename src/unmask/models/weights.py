@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -42,11 +43,13 @@ def save_checkpoint(
     metrics: dict[str, Any] | None = None,
     licence: str = "",
     storage: torch.dtype = torch.float32,
+    beside: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write weights and metadata; each file is complete before it takes its name.
 
     `storage` float16 halves the size: matrices and kernels are rounded, vectors (biases, scales,
     statistics) stay exact. A graph exported from the folder is made of the rounded weights.
+    `beside` are further files of the checkpoint, by name, whose hashes are kept like the others.
 
     Metadata goes last, so that an interrupted save leaves the old checkpoint readable or a hash
     that does not match, never a wrong score.
@@ -61,6 +64,9 @@ def save_checkpoint(
         save_file(state, part)
         part.chmod(0o644)  # safetensors writes for the owner only; a package is read by others
         part.replace(folder / WEIGHTS)
+        for file, data in (beside or {}).items():
+            (folder / f"{file}.part").write_bytes(data)
+            (folder / f"{file}.part").replace(folder / file)
         (folder / GRAPH).unlink(missing_ok=True)  # a graph of other weights must not survive
         meta = Metadata(
             format=FORMAT,
@@ -75,7 +81,7 @@ def save_checkpoint(
             metrics=metrics or {},
             licence=licence,
             version=version("unmask"),
-            sha256={WEIGHTS: sha256(folder / WEIGHTS)},
+            sha256={file: sha256(folder / file) for file in (WEIGHTS, *(beside or {}))},
         )
         write_metadata(folder, meta)
     except OSError as error:

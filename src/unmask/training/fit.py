@@ -18,6 +18,7 @@ from lightning_fabric import Fabric
 from unmask import models
 from unmask.config import plain
 from unmask.datasets import loader
+from unmask.datasets.learned import LEARNED, Learned
 from unmask.datasets.samples import PlainSamples, open_samples, open_source
 from unmask.errors import DataError, UsageError
 from unmask.models.base import Network, Objective
@@ -29,6 +30,7 @@ from unmask.training.curves import draw_curves
 from unmask.training.engine import Outcome, train
 from unmask.training.folder import open_folder, versions
 from unmask.training.initialise import initialise, keep_reports
+from unmask.training.lessons import learned_by
 from unmask.training.plan import Loader
 from unmask.training.recipe import Recipe
 from unmask.training.state import STATE, read_state, seed_all
@@ -45,6 +47,7 @@ class Examples:
     valid: Sized
     loader: Loader
     digest: str  # of the data
+    learned: Learned  # what the checkpoint remembers of them
 
 
 def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say) -> Outcome:
@@ -76,6 +79,7 @@ def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say)
             data_digest=examples.digest,
             metrics={"calib": asdict(scores)},
             licence=recipe.licence,
+            beside={LEARNED: examples.learned.document()},
         )
 
     outcome = train(
@@ -102,7 +106,8 @@ def open_examples(recipe: Recipe, network: Network) -> Examples:
     refuse_one_class(valid_set)
     if recipe.cached_codes:
         refuse_changing_codes(network, recipe.data)
-    return Examples(train=train_set, valid=valid_set, loader=loader, digest=digest)
+    learned = learned_by(recipe, train_set.source, valid_set.source)
+    return Examples(train=train_set, valid=valid_set, loader=loader, digest=digest, learned=learned)
 
 
 def with_codes(
