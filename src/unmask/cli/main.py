@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from unmask import __version__
-from unmask.cli import demo, doctor, forge, models, prepare, recipes, scan, train
+from unmask.cli import demo, doctor, figure, forge, models, prepare, recipes, scan, train
 from unmask.errors import (
     CheckpointError,
     MissingExtraError,
@@ -42,6 +42,7 @@ app = typer.Typer(
 app.command("scan")(scan.scan)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("figure")(figure.figure)
 app.command("forge")(forge.forge)
 app.command("models")(models.models)
 app.command("prepare")(prepare.prepare)

@@ -6,7 +6,7 @@ A figure is a function `draw(asked: Asked) -> Picture` that draws inside `canvas
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
@@ -33,8 +33,7 @@ class Asked:
     media: tuple[Path, ...] = ()  # videos and images
     level: Level = "video"
     rule: Rule = "mean"
-    threshold: float | None = None  # None = the figure's own
-    settings: dict[str, str] = field(default_factory=dict)  # of one figure alone
+    settings: Mapping[str, str] = field(default_factory=dict)  # of one figure alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +43,75 @@ class Entry:
     draw: str  # module:function, below this package
     what: str  # one line
     needs: tuple[Input, ...]
+    settings: tuple[str, ...] = ()  # that it knows
 
 
-FIGURES: dict[str, Entry] = {}
+def _scores(draw: str, what: str, *settings: str) -> Entry:
+    return Entry(draw=draw, what=what, needs=("scores",), settings=settings)
+
+
+def _seen(draw: str, what: str, *settings: str) -> Entry:
+    """A figure of what networks see in clips: which ones is said the same way for all."""
+    common = ("part", "n", "methods")
+    return Entry(draw=draw, what=what, needs=("checkpoints", "data"), settings=(*common, *settings))
+
+
+FIGURES: dict[str, Entry] = {
+    "losses": Entry(
+        draw="learning:draw_losses",
+        what="validation loss of fakes, of reals and their mean, over a run (Heo et al. Fig. 2)",
+        needs=("runs",),
+    ),
+    "training": Entry(
+        draw="learning:draw_training",
+        what="validation AUC of several runs, by steps and by hours",
+        needs=("runs",),
+    ),
+    "roc": _scores(
+        "roc:draw_roc", "ROC of detectors with AUC (Heo et al. Fig. 3, Lu et al. Fig. 7)"
+    ),
+    "precision-recall": _scores(
+        "roc:draw_precision_recall", "precision and recall; precision at recall .95, .98, .99"
+    ),
+    "confusion": _scores(
+        "decisions:draw_confusion",
+        "confusion matrices at a threshold (Heo et al. Fig. 4: .55)",
+        "threshold",
+    ),
+    "histogram": _scores(
+        "decisions:draw_histogram", "scores of fakes and of reals, with the detector's thresholds"
+    ),
+    "scatter": _scores(
+        "agreement:draw_scatter", "scores of one detector against another's (Heo et al. Fig. 5)"
+    ),
+    "reliability": _scores(
+        "reliability:draw_reliability", "stated against observed frequency, with calibration error"
+    ),
+    "coverage": _scores(
+        "abstention:draw_coverage", "error against the share of videos answered, surest first"
+    ),
+    "face-size": _scores("face_size:draw_face_size", "AUC by the size of the face"),
+    "bars": _scores("bars:draw_bars", "AUC by detector and data", "by"),
+    "matrix": _scores(
+        "matrix:draw_matrix", "who detects what: AUC by method or data (DTN Table 2)", "by"
+    ),
+    "robustness": _scores(
+        "robustness:draw_robustness", "AUC under seven corruptions at six levels (DTN Fig. 5)"
+    ),
+    "dtn-fig6a": _scores("fig6:draw_a", "what augments the experts' features, by data set"),
+    "dtn-fig6b": _scores("fig6:draw_b", "low-dimensional or vanilla centre loss, by data set"),
+    "dtn-fig6c": _scores("fig6:draw_c", "backbones alone and with the modules"),
+    "dtn-fig6d": _scores("fig6:draw_d", "number of experts, with and without noise"),
+    "grad-cam": _seen(
+        "gradcam:draw_forgeries",
+        "Grad-CAM of networks for every forgery (DTN Fig. 8b)",
+    ),
+    "grad-cam-corrupted": _seen(
+        "gradcam:draw_corrupted",
+        "Grad-CAM clean and corrupted, with correlations (DTN Fig. 1b, 2)",
+        "corruptions",
+    ),
+}
 
 
 def find_figure(name: str) -> Entry:
@@ -74,6 +139,10 @@ def draw(name: str, asked: Asked) -> Picture:
     for needed in entry.needs:
         if not getattr(asked, needed):
             raise UsageError(f"{name} is drawn from {needed}, and none were given: {entry.what}")
+    for key in asked.settings:
+        if key not in entry.settings:
+            known = f"it knows {', '.join(entry.settings)}" if entry.settings else "it has none"
+            raise UsageError(f"{name} has no setting {key}; {known}")
     module, function = entry.draw.split(":")
     drawn: Callable[[Asked], Picture] = getattr(import_module(f"{__name__}.{module}"), function)
     with style():

@@ -13,7 +13,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -21,11 +23,18 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
 
 from unmask.errors import OutputError
+from unmask.evaluation.intervals import Estimate
+
+Floats = NDArray[np.float64]
 
 WIDTH_IN = 7.5  # 900 px at DPI: as wide as a README shows a picture
 DPI = 120
+NOTE_PER_IN = 18  # letters of a note
+CHART_COLOURS = 4096  # a picture with more is a photograph and keeps them all
 
 INK = "#1f2430"  # text, and whatever is neither fake nor real
 QUIET = "#6b7280"  # what explains: ticks, notes, chance
@@ -48,8 +57,8 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.titlecolor": INK,
     "axes.titlelocation": "left",
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
+    "axes.titlesize": 10,
+    "axes.titleweight": "normal",
     "figure.dpi": DPI,
     "figure.facecolor": "white",
     "font.family": "DejaVu Sans",  # comes with matplotlib, so text is the same everywhere
@@ -106,7 +115,23 @@ def title(figure: Figure, text: str, note: str = "") -> None:
     """Head a figure: a line that says what is seen, and a quiet one about how it was measured."""
     figure.suptitle(text, x=0.01, ha="left", fontsize=12, fontweight="bold")
     if note:
-        figure.supxlabel(note, x=0.01, ha="left", fontsize=8, color=QUIET)
+        lines = "\n".join(wrap(note, int(NOTE_PER_IN * figure.get_figwidth())))
+        figure.supxlabel(lines, x=0.01, ha="left", fontsize=8, color=QUIET)
+
+
+def band(
+    axes: Axes, x: Floats, edges: tuple[Floats, Floats] | None, colour: str, **how: Any
+) -> None:
+    """Shade a 95 % band, where there is one."""
+    if edges is not None:
+        axes.fill_between(x, *edges, color=colour, alpha=0.15, linewidth=0, **how)
+
+
+def whisker(axes: Axes, x: float, of: Estimate, i: int) -> None:
+    """Mark a number of the i-th detector and its interval, where there is one."""
+    if of.low is not None and of.high is not None:
+        axes.plot([x, x], [of.low, of.high], color=colour_of(i), linewidth=1.4)
+    axes.plot(x, of.value, marker_of(i), color=colour_of(i), markersize=6)
 
 
 def label_ends(
@@ -117,6 +142,7 @@ def label_ends(
     Names closer than `gap` (share of the height) move apart, and keep their order. Set the axes'
     limits before.
     """
+    axes.get_ylim()  # makes the axes settle their limits, which `transData` alone does not
     wanted = np.array([axes.transAxes.inverted().transform(axes.transData.transform((0, y)))[1]
                        for y, _, _ in ends])  # fmt: skip
     for (_, text, colour), place in zip(ends, spread(wanted, gap), strict=True):
@@ -133,7 +159,7 @@ def label_ends(
         )
 
 
-def spread(places: np.ndarray[Any, Any], gap: float) -> np.ndarray[Any, Any]:
+def spread(places: Floats, gap: float) -> Floats:
     """Move places apart to at least `gap`, in their order, each group about its own middle.
 
     >>> spread(np.array([0.5, 0.52, 0.9]), 0.1).round(2).tolist()
@@ -175,18 +201,23 @@ def save(
     try:
         out.mkdir(parents=True, exist_ok=True)
         with style():
-            figure.savefig(
-                out / f"{name}.png",
-                dpi=DPI,
-                metadata={"Software": None},
-                pil_kwargs={"optimize": True},
-            )
+            _save_png(figure, out / f"{name}.png")
             figure.savefig(out / f"{name}.svg", metadata={"Date": None, "Creator": None})
         (out / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise OutputError(
             f"{out}: the figure cannot be written ({error.strerror}); choose another --out"
         ) from error
+
+
+def _save_png(figure: Figure, path: Path) -> None:
+    """Write pixels. A chart's few colours go into a palette, which makes its file half as large."""
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=DPI, metadata={"Software": None})
+    picture = Image.open(drawn).convert("RGB")
+    if picture.getcolors(CHART_COLOURS) is not None:
+        picture = picture.quantize(256, dither=Image.Dither.NONE)
+    picture.save(path, optimize=True)
 
 
 def _plain(value: object) -> object:
