@@ -20,6 +20,13 @@ LONG_GOPS = {"g": "50", "bf": "3"}
 CLIPS = {
     "mp4": ("a.mp4", {}),
     "mp4, key frames rare": ("a.mp4", {"options": LONG_GOPS}),
+    "mp4, many frames out of order": ("a.mp4", {"options": {"g": "250", "bf": "16"}}),
+    "mp4, no frame builds on b-frames": (
+        "a.mp4",
+        {"options": {"x264-params": "b-pyramid=none:bframes=5:b-adapt=0:keyint=60"}},
+    ),
+    "mp4, one group, interlaced": ("a.mp4", {"options": {"x264-params": "tff=1:keyint=250"}}),
+    "mp4 with sound": ("a.mp4", {"options": LONG_GOPS, "sound": media.Sound(lasts_s=6.0)}),
     "mp4, open groups": (
         "a.mp4",
         {"options": {"x264-params": "open-gop=1:keyint=20:min-keyint=20:scenecut=0"}},
@@ -47,6 +54,18 @@ def picked_by_brute_force(frames, times_s):
     stamps = [frame.t_s for frame in frames]
     shown = sorted({max(0, bisect_right(stamps, t) - 1) for t in times_s})
     return [frames[i] for i in shown]
+
+
+def decoded_by(monkeypatch):
+    """A list that every frame is added to that a pass decodes."""
+    decoded = []
+    decode = stream_module.VideoSource._decode
+    monkeypatch.setattr(
+        stream_module.VideoSource,
+        "_decode",
+        lambda self, packet: [decoded.append(f) or f for f in decode(self, packet)],
+    )
+    return decoded
 
 
 @pytest.mark.parametrize("blind_gap_s", [5.0, 0.6], ids=["usual seeks", "eager seeks"])
@@ -78,15 +97,22 @@ def test_chosen_frames_are_those_of_decoding_everything(tmp_path, monkeypatch, c
             np.testing.assert_array_equal(a.rgb, b.rgb)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_frames_that_nobody_looks_at_or_builds_on_are_not_decoded(tmp_path, monkeypatch, name):
+    """One group of 300 frames, so that no seek helps; nothing builds on every other one."""
+    how = {"x264-params": "b-pyramid=none:bframes=1:b-adapt=0:keyint=300:scenecut=0"}
+    reader = Reader(media.write_clip(tmp_path / name, 300, size=(128, 64), options=how))
+    decoded = decoded_by(monkeypatch)
+    numbers = [media.number_of(frame.rgb) for frame in reader.frames(evenly(reader.info, 5))]
+    assert numbers == [30, 90, 150, 210, 270]
+    assert len(decoded) < 180
+    decoded.clear()
+    assert len(list(reader.all_frames())) == len(decoded) == 300
+
+
 def test_a_seek_spares_decoding(tmp_path, monkeypatch):
     reader = Reader(media.write_clip(tmp_path / "a.mp4", 500, size=(128, 64), options={"g": "25"}))
-    decoded = []
-    decode = stream_module.VideoSource._decode
-    monkeypatch.setattr(
-        stream_module.VideoSource,
-        "_decode",
-        lambda self, packet: [decoded.append(f) or f for f in decode(self, packet)],
-    )
+    decoded = decoded_by(monkeypatch)
     numbers = [media.number_of(frame.rgb) for frame in reader.frames([0.0, 6.02, 18.5])]
     assert numbers == [0, 150, 462]
     assert len(decoded) < 200

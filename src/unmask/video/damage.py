@@ -98,6 +98,11 @@ class Damage:
         self._incomplete.clear()
         self._from = None
 
+    def rewind(self) -> None:
+        """A seek back to before the damage, which will be met again."""
+        self.jump()
+        self._open_s = None
+
     def end(self) -> None:
         """The stream is over."""
         if self._incomplete:

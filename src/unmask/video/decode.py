@@ -2,7 +2,8 @@
 
 Times are the container's own, re-based so that the first frame is at 0; never index / rate. The
 frame at a time is the one on the screen then. Only wanted frames become RGB; long stretches
-without any are skipped by seeking to the key frame before the next. Damaged frames, and those
+without any are skipped by seeking to the key frame before the next, and of what is decoded, frames
+that neither are wanted nor serve others are passed over. Damaged frames, and those
 that build on them, are left out and told of in `lost`. Memory does not grow with the length.
 """
 
@@ -26,6 +27,7 @@ class Source(Protocol):
     """A file opened for one pass: pictures with their times, in order."""
 
     aim_s: float  # the next wanted time; what lies before it may be skipped
+    wanted_s: Sequence[float] | None  # all wanted times, ascending; None = every frame
 
     @property
     def lost(self) -> str | None:
@@ -113,7 +115,7 @@ def _shown_at(source: Source, times_s: Iterable[float]) -> Iterator[Timed]:
     waiting = deque(sorted(max(0.0, t) for t in times_s))
     if not waiting:
         return
-    source.aim_s = waiting[0]
+    source.wanted_s, source.aim_s = tuple(waiting), waiting[0]
     shown: Timed | None = None
     for now in source:
         if shown is not None and waiting[0] < now[0]:

@@ -7,7 +7,7 @@ mid-grey, which is neither skin, hair nor a shadow. Colour profiles (ICC) are no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -98,6 +98,7 @@ class ImageSource:
     def __init__(self, info: VideoInfo) -> None:
         self._info = info
         self.aim_s = 0.0  # the next wanted time; an image has nothing to skip to
+        self.wanted_s: Sequence[float] | None = None
         self.lost: str | None = None
 
     def __iter__(self) -> Iterator[tuple[float, Image]]:

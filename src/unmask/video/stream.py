@@ -1,8 +1,15 @@
-"""One forward pass over the frames that FFmpeg decodes, with seeks where they pay."""
+"""One forward pass over the frames that FFmpeg decodes, less those that nobody will look at.
+
+Two ways to spare decoding, both without a difference in what is handed out: seeks where they pay,
+and passing over frames that are not wanted and that no other frame builds on. H.264 alone says so
+of a frame (nal_ref_idc = 0, half of the frames of most streams); HEVC says it of one layer only.
+A frame that was passed over may have been damaged: at the first sign of damage the pass goes back
+to the key frame before the next wanted time and decodes everything from there on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import av
@@ -17,18 +24,21 @@ from unmask.video.clock import Clock
 from unmask.video.colour import to_rgb
 from unmask.video.container import demuxed, open_container, picture_stream
 from unmask.video.damage import Damage
+from unmask.video.foresight import AnyPacket, Foresight
 
 _SEEK_GAIN_S = 0.5  # what a seek must spare: it empties the decoder's threads
 _SEEK_BLIND_S = 5.0  # a wait that long is worth a seek even where key frames are unknown
 _END_SLACK_S = 0.5  # headers declare a duration no better than this
+_LEARNING = 16  # frames from which a decoder learns how far a stream is out of order
 _HOLE_S = 1.0  # a demuxer passes over damage in silence; a constant rate has few such pauses
 
 
 class VideoSource:
-    """Decoded frames with their times, in order; `aim_s` lets it skip what nobody wants."""
+    """Decoded frames with their times, in order, from which `aim_s` and `wanted_s` leave out."""
 
     def __init__(self, info: VideoInfo) -> None:
         self.aim_s = 0.0  # the next wanted time
+        self.wanted_s: Sequence[float] | None = None  # all of them, ascending; None = every frame
         self._info = info
         self._converter = VideoReformatter()
         self._damage = Damage()
@@ -37,6 +47,8 @@ class VideoSource:
         self._sound_until_s = 0.0
         self._ended = False
         self._may_seek = True
+        self._may_pass_over = info.codec == "h264"
+        self._n_shown = 0
         self._open()
 
     def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
@@ -80,11 +92,16 @@ class VideoSource:
         self._stream = picture_stream(self._info.path, self._container)
         self._stream.thread_type = "AUTO"
         self._clock = Clock(self._stream.time_base, self._info.fps)
+        self._ahead = Foresight(self._stream, self._packets())
+        self._broken_off = False  # reading ended before the file did
         self._landing = False  # a seek has yet to show where it led
+        self._returning = False  # that seek goes back
+        self._passed_over = False  # frames since the pass began or landed
 
     def _frames(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """Good frames not handed out yet; ends early, still landing, if a seek led too far."""
-        for packet in self._packets():
+        while True:
+            packet = next(self._ahead)
             for frame in self._decode(packet):
                 if self._damage.spoils(frame):
                     continue
@@ -94,41 +111,70 @@ class VideoSource:
                 if self._follows_a_hole(frame):
                     continue
                 self._damage.good(t_s)
+                self._n_shown += 1
+                self._may_pass_over &= not frame.interlaced_frame  # a packet may be half of it
                 if t_s > self._done_s:
                     self._done_s = t_s
                     yield t_s, frame
                     if packet is not None and self._skip_ahead(t_s):
                         break  # the frames still in hand lie before the place sought
+            if self._damage.last and self._may_pass_over and self._look_closer():
+                continue
+            if packet is None:
+                return
 
-    def _packets(self) -> Iterator[Packet[VideoStream] | None]:
-        """Packets of the picture, then None, which empties the decoder."""
-        sound = self._container.streams.audio
-        packets = demuxed(self._container, self._stream, *sound)
+    def _packets(self) -> Iterator[AnyPacket]:
+        """Packets of picture and sound, then None, which empties the decoder."""
+        packets = demuxed(self._container, self._stream, *self._container.streams.audio)
         while True:
             try:
                 packet = next(packets, None)
             except (av.error.FFmpegError, OSError):  # nothing can be read beyond this point
-                self._damage.mark()
+                self._broken_off = True
                 break
             if packet is None:
                 break
             if packet.size:
-                self._damage.locate(packet)
-            if packet.stream in sound:
-                end = ((packet.pts or 0) + (packet.duration or 0)) * packet.time_base
-                self._sound_until_s = max(self._sound_until_s, float(end))
-            elif packet.size:
-                picture = cast("Packet[VideoStream]", packet)
-                self._damage.watch(picture)
-                yield picture
+                yield packet
         yield None
 
-    def _decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
+    def _decode(self, packet: AnyPacket) -> list[av.VideoFrame]:
+        """Frames that come out when a packet is put in; of sound none, but its place is noted."""
+        if packet is None and self._broken_off:
+            self._damage.mark()
+        if packet is not None:
+            self._damage.locate(packet)
+        if packet is not None and packet.stream != self._stream:
+            end = ((packet.pts or 0) + (packet.duration or 0)) * packet.time_base
+            self._sound_until_s = max(self._sound_until_s, float(end))
+            return []
+        picture = cast("Packet[VideoStream] | None", packet)
+        if picture is not None:
+            self._damage.watch(picture)
         try:
-            return self._stream.decode(packet)
+            self._stream.codec_context.skip_frame = "DEFAULT" if self._needs(picture) else "NONREF"
+            return self._stream.decode(picture)
         except av.error.FFmpegError:
             self._damage.mark()
             return []
+
+    def _needs(self, packet: Packet[VideoStream] | None) -> bool:
+        """Whether a packet must be decoded even if nothing builds on its frame."""
+        known = self._n_shown >= _LEARNING and self._clock.steady
+        if self.wanted_s is None or not (known and self._may_pass_over):
+            return True
+        wanted = self._ahead.is_wanted(packet, self.wanted_s, self._clock.seconds)
+        self._passed_over |= not wanted
+        return wanted
+
+    def _look_closer(self) -> bool:
+        """Go back, now that the file turns out to be damaged, and decode all; say if it did."""
+        self._may_pass_over = False
+        if not (self._passed_over and self._seek(self.aim_s)):
+            return False
+        self._returning = True
+        self._damage.rewind()
+        return True
 
     def _follows_a_hole(self, frame: av.VideoFrame) -> bool:
         """Whether frames are missing before this one and it builds on them.
@@ -145,18 +191,24 @@ class VideoSource:
 
     def _skip_ahead(self, now_s: float) -> bool:
         """Seek to the key frame before the next wanted time if that pays; say whether it did."""
-        if not (self._may_seek and self._clock.steady):
-            return False
         place_s = self._place_to_seek(now_s)
-        if place_s is None:
+        if place_s is None or not self._seek(place_s):
+            return False
+        self._damage.jump()
+        return True
+
+    def _seek(self, place_s: float) -> bool:
+        """Seek if that can be done, and say so."""
+        if not (self._may_seek and self._clock.steady):
             return False
         try:
             self._container.seek(self._clock.pts_at(place_s), stream=self._stream)
         except (av.error.FFmpegError, OSError):  # not every format can
             self._may_seek = False
             return False
-        self._landing = True
-        self._damage.jump()
+        self._ahead = Foresight(self._stream, self._packets())
+        self._broken_off = False
+        self._landing, self._returning, self._passed_over = True, False, False
         self._clock.jump()
         return True
 
@@ -177,5 +229,6 @@ class VideoSource:
         if t_s > self.aim_s:
             return False
         self._landing = False
-        self._may_seek = t_s > self._done_s  # else it spared nothing, and nor will the next
+        # A seek forward that lands behind spared nothing, and nor will the next.
+        self._may_seek = t_s > self._done_s or self._returning
         return True
