@@ -83,6 +83,12 @@ def test_too_few_recordings_give_a_number_without_an_interval():
     assert str(found).endswith("(no interval)")
 
 
+def test_draws_that_all_say_the_same_are_no_proof_of_certainty():
+    label = np.arange(40) % 2
+    found = interval(metrics.auc, label, label.astype(float), [str(i) for i in range(40)])
+    assert found == Estimate(value=1.0)
+
+
 def test_a_number_that_most_draws_leave_undefined_has_no_interval():
     label = np.arange(40) % 2
     p = np.where(np.arange(40) == 1, 0.9, 0.1)  # one fake is called fake; a third of draws lack it

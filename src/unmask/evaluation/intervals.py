@@ -6,8 +6,8 @@ all numbers of a sample; it depends on the seed and on the names of the recordin
 the order of rows nor on what is measured, so that two detectors on the same videos meet the same
 draws.
 
-Percentile intervals have known limits: where every resample says the same (AUC = 1) their width
-is 0, which claims too much, and of fewer than `MIN_SOURCES` recordings none is given.
+Where draws can tell nothing there is no interval: of fewer than `MIN_SOURCES` recordings, and where
+all draws say the same (AUC = 1, or no real called fake), which is no proof of certainty.
 """
 
 from __future__ import annotations
@@ -124,4 +124,4 @@ def _estimate(value: float, drawn: Sequence[float], resamples: int) -> Estimate:
     if len(drawn) < (1 - _MAX_UNDEFINED) * resamples:
         return Estimate(value=value)
     low, high = percentiles(drawn)
-    return Estimate(value=value, low=low, high=high)
+    return Estimate(value=value, low=low, high=high) if low < high else Estimate(value=value)

@@ -1,0 +1,279 @@
+"""Cells to grids of words: what a person reads, the same in a terminal and in Markdown.
+
+Every row says how many fakes and reals it is of and which share of the videos has a score. What
+could not be computed is listed with its reason below the grid, never left out. A line break in a
+head is for narrow terminals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from unmask.evaluation.cells import Cell
+from unmask.evaluation.intervals import Estimate
+from unmask.evaluation.protocols import PROTOCOLS
+from unmask.evaluation.runs import CLEAN
+
+Column = tuple[str, Callable[[Cell], str]]
+
+UNIT = {"clip": "clips", "track": "people", "video": "videos"}
+NOTHING = "-"
+GAP = "false_positive_gap"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A table in words."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    words: frozenset[int] = field(default_factory=frozenset)  # columns that are no numbers
+
+
+def grids_of(cells: Sequence[Cell], notes: Mapping[tuple[str, str], Sequence[str]]) -> list[Grid]:
+    """Lay out all cells, protocol by protocol; `notes` are of a detector on a data set."""
+    order = list(dict.fromkeys((cell.protocol, cell.data) for cell in cells))
+    found = []
+    for protocol, data in order:
+        here = [cell for cell in cells if (cell.protocol, cell.data) == (protocol, data)]
+        found += _section(protocol, data, here)
+    return [*found, *_provenance(cells, notes)]
+
+
+def _section(protocol: str, data: str, cells: Sequence[Cell]) -> list[Grid]:
+    measured = [cell for cell in cells if cell.numbers]
+    title = f"{data}: {PROTOCOLS[protocol].words}, {UNIT[cells[0].level]}"
+    notes = (*_baselines(measured), *_not_computed(cells))
+    gaps = [cell for cell in measured if "auc" not in cell.numbers]
+    usual = [cell for cell in measured if "auc" in cell.numbers]
+    if not usual:
+        return [Grid(title=title, head=(), rows=(), notes=notes)]
+    found = []
+    if protocol == "corruption":
+        found.append(_robustness(title, usual, notes))
+    elif protocol == "one-to-others":
+        found.append(_matrix(title, usual, notes))
+    else:
+        found.append(_ranking(title, usual, notes))
+        if len({cell.slice for cell in usual}) == 1:
+            found.append(
+                _answers(f"{data}: probabilities and answers, {UNIT[cells[0].level]}", usual)
+            )
+    return [*found, _gaps(gaps)] if gaps else found
+
+
+def _ranking(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
+    columns: list[Column] = [("detector", lambda cell: cell.detector)]
+    if len({cell.slice for cell in cells}) > 1:
+        columns.insert(0, ("slice", lambda cell: cell.slice))
+    columns += [
+        ("fake\n+ real", lambda cell: f"{cell.n_fake} + {cell.n_real}"),
+        _SCORED,
+        ("AUC (95 %)", lambda cell: spread(cell.numbers["auc"])),
+    ]
+    if first := next((cell.against.detector for cell in cells if cell.against), None):
+        columns += [(f"AUC against\n{first}", difference), ("\np", p_value)]
+    columns += [
+        ("\nEER", _plain("equal_error_rate")),
+        ("right\nat 0.5", _plain("accuracy")),
+        ("found at\n5 % FPR", _plain("tpr_at_5pct_fpr")),
+        ("\nAP", _plain("average_precision")),
+    ]
+    ordered = sorted(cells, key=lambda cell: [c.slice for c in cells].index(cell.slice))
+    return _grid(title, columns, ordered, notes)
+
+
+def _answers(title: str, cells: Sequence[Cell]) -> Grid:
+    columns: list[Column] = [
+        ("detector", lambda cell: cell.detector),
+        _SCORED,
+        ("log\nloss", _plain("log_loss")),
+        ("\nbalanced", _plain("balanced_log_loss")),
+        ("\nBrier", _plain("brier")),
+        ("calibration\nerror", _plain("calibration_error")),
+        ("wrong in\nsurest 80 %", _share("error_of_surest_80")),
+    ]
+    if any("undecided" in cell.numbers for cell in cells):
+        columns += [
+            ("fakes\ncalled fake", _share("fakes_called_fake")),
+            ("reals\ncalled fake", _share("reals_called_fake")),
+            ("fakes\ncalled real", _share("fakes_called_real")),
+            ("\nundecided", _share("undecided")),
+            ("wrong\nanswers", _share("error_of_answers")),
+        ]
+    if any(cell.tcr and cell.tcr.missed for cell in cells):
+        columns.append(("right at 0.5\nof all", _right_of_all))
+    return _grid(title, columns, cells, ())
+
+
+def _robustness(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
+    """AUC by corruption and level; level 0 is the clean picture."""
+    clean = {cell.detector: cell for cell in cells if cell.corruption == CLEAN}
+    hurt = [cell for cell in cells if cell.corruption != CLEAN]
+    kinds = list(dict.fromkeys(cell.corruption.partition(":")[0] for cell in hurt))
+    levels = sorted({cell.corruption.partition(":")[2] for cell in hurt})
+    at = {(cell.detector, cell.corruption): cell for cell in hurt}
+    rows = [
+        (
+            kind,
+            detector,
+            narrow(clean.get(detector)),
+            *(narrow(at.get((detector, f"{kind}:{level}"))) for level in levels),
+        )
+        for kind in kinds
+        for detector in dict.fromkeys(cell.detector for cell in hurt)
+    ]
+    lowest = min(cell.coverage for cell in cells)
+    return Grid(
+        title=title + ": AUC",
+        head=("corruption", "detector", "none", *(f"level {level}" for level in levels)),
+        rows=tuple(rows),
+        notes=(f"scored: at least {percent(lowest)} of the videos of every cell", *notes),
+        words=frozenset((0, 1)),
+    )
+
+
+def _matrix(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
+    """AUC of detectors of one method on each method."""
+    split = {(c.detector, *c.slice.split(" on ", 1)): c for c in cells}
+    tested = list(dict.fromkeys(on for _, _, on in split))
+    learners = list(dict.fromkeys((detector, learned) for detector, learned, _ in split))
+    lowest = min(cell.coverage for cell in cells)
+    return Grid(
+        title=title + ": AUC",
+        head=("learned from", "detector", *tested),
+        rows=tuple(
+            (learned, detector, *(narrow(split.get((detector, learned, on))) for on in tested))
+            for detector, learned in learners
+        ),
+        notes=(f"scored: at least {percent(lowest)} of the videos of every cell", *notes),
+        words=frozenset((0, 1)),
+    )
+
+
+def _gaps(cells: Sequence[Cell]) -> Grid:
+    """False positives by group, beside the gap between most and least."""
+    keys = list(dict.fromkeys(key for cell in cells for key in cell.numbers))
+    return Grid(
+        title=f"{cells[0].data}: reals called fake, by group",
+        head=("", *(f"{cell.detector}\n(95 %)" for cell in cells)),
+        rows=tuple(
+            (
+                "gap between most and least" if key == GAP else key.partition("[")[2][:-1],
+                *(spread(cell.numbers[key]) if key in cell.numbers else NOTHING for cell in cells),
+            )
+            for key in keys
+        ),
+        notes=tuple(f"{cell.detector}: {why}" for cell in cells for why in cell.undefined.values()),
+        words=frozenset((0,)),
+    )
+
+
+def _provenance(
+    cells: Sequence[Cell], notes: Mapping[tuple[str, str], Sequence[str]]
+) -> list[Grid]:
+    """What holds for all numbers of a detector on a data set, said once."""
+    shown = dict.fromkeys((cell.detector, cell.data) for cell in cells)
+    places: dict[str, list[str]] = {}
+    for detector, data in shown:
+        for line in notes.get((detector, data), ()):
+            places.setdefault(line, []).append(f"{detector} on {data}")
+    said = tuple(f"{', '.join(names)}: {line}" for line, names in places.items())
+    return [Grid(title="Behind these numbers", head=(), rows=(), notes=said)] if said else []
+
+
+def _baselines(cells: Sequence[Cell]) -> list[str]:
+    """What knows nothing reaches, where all rows are of the same slice."""
+    if len({cell.slice for cell in cells}) != 1:
+        return []
+    most = max(cells, key=lambda cell: cell.n_fake + cell.n_real)
+    share = max(most.n_fake, most.n_real) / (most.n_fake + most.n_real)
+    name = "fake" if most.n_fake > most.n_real else "real"
+    return [
+        f"who knows nothing: always {name} is right in {share:.3f}; always 0.5 has AUC 0.5, "
+        f"log loss {math.log(2):.3f}, Brier 0.25"
+    ]
+
+
+def _not_computed(cells: Sequence[Cell]) -> list[str]:
+    """Cells without numbers or without comparison, by reason."""
+    names: dict[str, list[str]] = {}
+    for cell in cells:
+        for what, why in (("no numbers", cell.why_not), ("not compared", cell.why_not_against)):
+            if why:
+                names.setdefault(f"{what}: {why}", []).append(f"{cell.detector} ({cell.slice})")
+    return [f"{', '.join(dict.fromkeys(found))}: {line}" for line, found in names.items()]
+
+
+def _grid(
+    title: str, columns: Iterable[Column], cells: Sequence[Cell], notes: Sequence[str]
+) -> Grid:
+    columns = list(columns)
+    return Grid(
+        title=title,
+        head=tuple(name for name, _ in columns),
+        rows=tuple(tuple(text(cell) for _, text in columns) for cell in cells),
+        notes=tuple(notes),
+        words=frozenset(k for k, (name, _) in enumerate(columns) if name in ("detector", "slice")),
+    )
+
+
+def spread(number: Estimate) -> str:
+    """`0.812 (0.795-0.829)`."""
+    if number.low is None or number.high is None:
+        return f"{number.value:.3f} (no interval)"
+    return f"{number.value:.3f} ({number.low:.3f}-{number.high:.3f})"
+
+
+def narrow(cell: Cell | None) -> str:
+    """`0.812 (.80-.83)` of a cell's AUC, where a row has many."""
+    if cell is None or "auc" not in cell.numbers:
+        return NOTHING
+    number = cell.numbers["auc"]
+    if number.low is None or number.high is None:
+        return f"{number.value:.3f}"
+    ends = f"({number.low:.2f}-{number.high:.2f})".replace("0.", ".")
+    return f"{number.value:.3f} {ends}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent: 100 % only where nothing is missing, 0 % only where nothing is there."""
+    rounded = min(max(100 * share, 0.1), 99.9) if 0 < share < 1 else 100 * share
+    return f"{rounded:.1f} %".replace(".0 %", " %")
+
+
+def difference(cell: Cell) -> str:
+    """`+0.052 (+0.020 to +0.083)`: to the first detector."""
+    if cell.against is None:
+        return "not comparable" if cell.why_not_against else NOTHING
+    found = cell.against.auc.difference
+    if found.low is None or found.high is None:
+        return f"{found.value:+.3f}"
+    return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+
+
+def p_value(cell: Cell) -> str:
+    """How often chance alone would show such a difference."""
+    if cell.against is None or cell.against.auc.p_value is None:
+        return NOTHING
+    p = cell.against.auc.p_value
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _right_of_all(cell: Cell) -> str:
+    return f"{cell.tcr.right} / {cell.n_videos}" if cell.tcr else NOTHING
+
+
+def _plain(key: str) -> Callable[[Cell], str]:
+    return lambda cell: f"{cell.numbers[key].value:.3f}" if key in cell.numbers else NOTHING
+
+
+def _share(key: str) -> Callable[[Cell], str]:
+    return lambda cell: percent(cell.numbers[key].value) if key in cell.numbers else NOTHING
+
+
+_SCORED: Column = ("\nscored", lambda cell: percent(cell.coverage))
