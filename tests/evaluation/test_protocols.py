@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from handmade_scores import METHODS, made
 
 from unmask.errors import UsageError
 from unmask.evaluation.protocols import PROTOCOLS, applicable, find_protocol, slices_of
-from unmask.evaluation.runs import Learned, Run, learned_from
+from unmask.evaluation.runs import Learned, Run, face_px, learned_from
 
 
 def run(scores=None, **learned) -> Run:
@@ -111,3 +114,18 @@ def test_protocols_that_would_say_more_are_named():
 def test_an_unknown_protocol_is_refused_with_the_nearest():
     with pytest.raises(UsageError, match='did you mean "manipulation"'):
         find_protocol("manipulations")
+
+
+def test_the_size_of_a_videos_faces_is_the_median_over_its_clips():
+    rng = np.random.default_rng(0)
+    scores = made(6, clips=5, missed=2)
+    rows = [
+        replace(row, face_px=None if row.clip == 2 else float(rng.integers(50, 300)))
+        if row.logit is not None
+        else row
+        for row in scores.rows
+    ]
+    found = face_px(replace(scores, rows=tuple(rows)))
+    for row, size in zip(rows, found, strict=True):
+        own = [r.face_px for r in rows if r.video == row.video and r.face_px is not None]
+        assert size == pytest.approx(np.median(own)) if own else np.isnan(size)

@@ -102,10 +102,9 @@ def face_px(scores: ScoresFile) -> NDArray[np.float64]:
     """Of each row its video's median side of a face; NaN where no face was measured."""
     of_row, first = scores.columns.first_of_videos()
     size = scores.columns.numbers("face_px")
+    known = np.flatnonzero(np.isfinite(size))
+    known = known[np.lexsort((size[known], of_row[known]))]
+    video, start, count = np.unique(of_row[known], return_index=True, return_counts=True)
     median = np.full(len(first), np.nan)
-    order = np.argsort(of_row, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(of_row[order])) + 1):
-        known = size[rows][np.isfinite(size[rows])]
-        if len(known):
-            median[of_row[rows[0]]] = np.median(known)
+    median[video] = (size[known][start + (count - 1) // 2] + size[known][start + count // 2]) / 2
     return median[of_row]
