@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from unmask.config import plain
-from unmask.datasets.samples import DataConfig, open_samples
+from unmask.datasets.dataconfig import DataConfig
 from unmask.evaluation.card import card
-from unmask.evaluation.predict import score
+from unmask.evaluation.exam import Wanted
+from unmask.evaluation.open_exam import open_exam
 from unmask.evaluation.release import release
+from unmask.evaluation.scoring_pass import score_cases
 from unmask.models import create
 from unmask.models.weights import load_network, save_checkpoint
 from unmask.pipeline.runtime import OpenVinoRuntime, TorchRuntime
@@ -39,6 +41,12 @@ def write_faces(path, recordings: range) -> None:
     pq.write_table(table, path)
 
 
+def rows_of(folder, runtime, spec, recipe=None):
+    """What a runtime says of the faces set aside by a recipe, or else of the validation faces."""
+    wanted = Wanted(spec=spec, part="calib" if recipe else "val")
+    return score_cases(open_exam(folder / "faces", wanted, recipe=recipe).cases, runtime, spec)
+
+
 @pytest.fixture(scope="module")
 def released(tmp_path_factory):
     folder = tmp_path_factory.mktemp("release")
@@ -47,11 +55,9 @@ def released(tmp_path_factory):
     recipe = Recipe(name="toy", system="dtn/small", data=DataConfig(calib_share=0.5))
     torch.manual_seed(0)
     network = create("dtn/small", **TINY).eval()
-    samples = open_samples(
-        DataConfig(paths=(folder / "faces",), calib_share=0.5), network.input_spec, "calib"
-    )
-    found = score(samples, TorchRuntime(network, "cpu"), data="toy")
-    if found.logit[found.label == 1].mean() < found.logit[found.label == 0].mean():
+    scored = rows_of(folder, TorchRuntime(network, "cpu"), network.input_spec, plain(recipe))
+    logit, label = scored.numbers("logit"), scored.numbers("label")
+    if logit[label == 1].mean() < logit[label == 0].mean():
         with torch.no_grad():  # an untaught head points either way; point it towards fake
             network.head.weight.neg_()
             network.head.bias.neg_()
@@ -69,10 +75,12 @@ def released(tmp_path_factory):
 
 def test_the_shipped_graph_and_the_shipped_weights_are_the_same_network(released):
     checkpoint, folder = released
-    samples = open_samples(DataConfig(paths=(folder / "faces",)), checkpoint.meta.input_spec, "val")
-    by_graph = score(samples, OpenVinoRuntime(checkpoint.graph, precision="f32"), data="val")
-    by_weights = score(samples, TorchRuntime(load_network(checkpoint), "cpu"), data="val")
-    np.testing.assert_allclose(by_graph.logit, by_weights.logit, atol=1e-4)
+    graph = OpenVinoRuntime(checkpoint.graph, precision="f32")
+    weights = TorchRuntime(load_network(checkpoint), "cpu")
+    by_graph, by_weights = (
+        rows_of(folder, runtime, checkpoint.meta.input_spec) for runtime in (graph, weights)
+    )
+    np.testing.assert_allclose(by_graph.numbers("logit"), by_weights.numbers("logit"), atol=1e-4)
 
 
 def test_matrices_are_stored_in_half_precision_and_statistics_exactly(released):

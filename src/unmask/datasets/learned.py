@@ -106,8 +106,8 @@ def in_words(tie: Tie) -> str:
     'recording ffpp/000'
     """
     kind, shared = tie
-    words: dict[str, str] = {**WORDS, "crop": "recording", "named": "recording"}
-    return f"{words[kind]} {shared}"
+    words: dict[str, str] = dict(WORDS.items())  # of crops: a recording
+    return f"{words.get(kind, 'recording')} {shared}"
 
 
 def _bare(kind: str, video: Video) -> Iterator[Tie]:

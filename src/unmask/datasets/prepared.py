@@ -73,7 +73,7 @@ class Prepared:
     @cached_property
     def originals(self) -> Sequence[str]:
         """Id of the real recording; of a fake whose real is not known, its first source."""
-        return [_original(row.video) for row in self.rows]
+        return [original_of(row.video) for row in self.rows]
 
     @cached_property
     def methods(self) -> Sequence[str]:
@@ -234,7 +234,7 @@ def open_prepared(
         videos = {video.id: video for video in folder.manifest().videos}
         counts.update(video.split or "none" for video in videos.values())
         sided = {name: video for name, video in videos.items() if video.split == part}
-        found = _rows(folder, sided, target, view)
+        found = rows_of(folder, sided, target, view)
         rows += [row for row in found if row.kind != FACES or len(row.t_s) >= min_faces]
     names = Counter((row.video.id, row.track) for row in rows)
     twice = next((name for (name, _), count in names.items() if count > 1), None)
@@ -266,9 +266,10 @@ _WANTED: dict[View, str] = {
 }
 
 
-def _rows(
+def rows_of(
     folder: Folder, videos: dict[str, Video], target: Target, view: View
 ) -> Iterator[PreparedRow]:
+    """Rows of those videos of a folder that have a label for the target, in order of its index."""
     index = [entry for entry in folder.index() if entry["video"] in videos]
     heard = {entry["video"]: entry["group"] for entry in index if entry["kind"] == AUDIO}
     seen = {entry["video"]: tuple(entry["t_s"]) for entry in reversed(index) if entry["t_s"]}
@@ -277,7 +278,7 @@ def _rows(
         if entry["kind"] != _KINDS[view]:
             continue
         video = videos[entry["video"]]
-        label = _label(video, target)
+        label = label_of(video, target)
         if label is None:
             unknown += 1
             continue
@@ -297,12 +298,13 @@ def _rows(
         log.warning("%s: %d rows have no label for %s; left out", folder.store.url, unknown, target)
 
 
-def _label(video: Video, target: Target) -> int | None:
+def label_of(video: Video, target: Target) -> int | None:
     """1 = fake; None = not known. A real is real in both picture and sound."""
     if target == "any" or video.label == 0:
         return video.label
     return video.picture_label if target == "picture" else video.audio_label
 
 
-def _original(video: Video) -> str:
+def original_of(video: Video) -> str:
+    """Id of the real recording; of a fake whose real is not known, its first source."""
     return video.original or next(iter(video.sources), video.id)

@@ -17,18 +17,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from unmask.config import build
-from unmask.datasets.samples import DataConfig, PlainSamples, open_samples
+from unmask.datasets.learned import LEARNED, read_learned
 from unmask.errors import CheckpointError
 from unmask.evaluation import metrics
 from unmask.evaluation.card import write_card
+from unmask.evaluation.exam import Part, Wanted
 from unmask.evaluation.intervals import interval
-from unmask.evaluation.predict import Scores, score
+from unmask.evaluation.open_exam import open_exam
 from unmask.evaluation.ranking import rank
-from unmask.models.checkpoint import Checkpoint, read_checkpoint
+from unmask.evaluation.scores import Header, ScoresFile
+from unmask.evaluation.scoring_pass import score_cases
+from unmask.models.checkpoint import GRAPH, Checkpoint, read_checkpoint
 from unmask.models.weights import add_graph, load_network, save_checkpoint, write_metadata
-from unmask.pipeline.runtime import OpenVinoRuntime
-from unmask.scoring.calibrate import apply, decision_thresholds, sigmoid
+from unmask.pipeline.runtime import OpenVinoRuntime, Runtime
+from unmask.scoring.calibrate import calibrated, decision_thresholds
 from unmask.scoring.calibrate_fit import fit_platt
 from unmask.types import Calibration, Thresholds
 
@@ -47,22 +49,18 @@ def release(trained: Path, data_dir: Path, out: Path) -> Checkpoint:
         data_digest=source.meta.data_digest,
         licence=source.meta.licence,
         storage=torch.float16,
+        beside={LEARNED: learned.document()} if (learned := read_learned(trained)) else None,
     )
     checkpoint = add_graph(out)
     assert checkpoint.graph is not None, "add_graph has just exported it"
     runtime = OpenVinoRuntime(checkpoint.graph, precision="f32")
-    config = build(DataConfig, recipe["data"], where=f"{trained}: recipe")
-    config = replace(config, paths=(data_dir,))
-    parts = {}
-    for name in ("calib", "val"):
-        samples = open_samples(config, checkpoint.meta.input_spec, name)  # type: ignore[arg-type]
-        assert isinstance(samples, PlainSamples), f"{name} is not drawn"
-        parts[name] = score(samples, runtime, data=f"{name} part of {data_dir.name}")
-    calib, val = parts["calib"], parts["val"]
-    calibration = fit_platt(calib.logit, calib.label, measured_on=calib.data)
-    p = sigmoid(calibration.slope * calib.logit + calibration.intercept)
+    calib, val = (examine(checkpoint, data_dir, part, runtime) for part in ("calib", "val"))
+    seen = calib.at("clip")
+    logit = calib.columns.numbers("logit")[seen.first_row]
+    calibration = fit_platt(logit, seen.label, measured_on=calib.header.data)
+    p = calibrated(calibration, logit)
     thresholds = decision_thresholds(
-        p[calib.label == 0], p[calib.label == 1], unit="image", measured_on=calib.data
+        p[seen.label == 0], p[seen.label == 1], unit="image", measured_on=calib.header.data
     )
     meta = checkpoint.meta.model_copy(
         update={
@@ -79,21 +77,37 @@ def release(trained: Path, data_dir: Path, out: Path) -> Checkpoint:
     return read_checkpoint(out)
 
 
+def examine(checkpoint: Checkpoint, data_dir: Path, part: Part, runtime: Runtime) -> ScoresFile:
+    """Score one side of the data with exactly what will be shipped."""
+    meta = checkpoint.meta
+    wanted = Wanted(spec=meta.input_spec, part=part)
+    exam = open_exam(data_dir, wanted, recipe=meta.recipe)
+    header = Header(
+        detector=meta.model,
+        model=meta.model,
+        sha256=meta.sha256[GRAPH],
+        data=f"{part} part of {data_dir.name}",
+        data_digest=exam.data_digest(),
+    )
+    return ScoresFile(header=header, rows=score_cases(exam.cases, runtime, meta.input_spec))
+
+
 def portable(recipe: dict[str, Any]) -> dict[str, Any]:
     """Leave out where the data lay on the machine that trained."""
     return {**recipe, "data": {**recipe["data"], "paths": []}}
 
 
-def measure(scores: Scores, calibration: Calibration, thresholds: Thresholds) -> dict[str, Any]:
+def measure(scores: ScoresFile, calibration: Calibration, thresholds: Thresholds) -> dict[str, Any]:
     """Every number of the card, from scores alone."""
-    p = np.array([apply(calibration, z) for z in scores.logit])
-    label, ranking = scores.label, rank(scores.label, p)
+    header = replace(scores.header, calibration=calibration)
+    seen = replace(scores, header=header).at("clip")
+    p, label, ranking = seen.p_fake, seen.label, rank(seen.label, seen.p_fake)
     reals, fakes = p[label == 0], p[label == 1]
     return {
-        "data": scores.data,
+        "data": header.data,
         "n": len(label),
-        "n_fake": scores.n_fake,
-        "auc": asdict(interval(metrics.auc, label, p, scores.source)),
+        "n_fake": int(label.sum()),
+        "auc": asdict(interval(metrics.auc, label.tolist(), p, seen.source)),
         "average_precision": metrics.average_precision(ranking),
         "equal_error_rate": metrics.equal_error_rate(ranking),
         "accuracy": metrics.accuracy(ranking),

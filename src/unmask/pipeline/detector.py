@@ -218,23 +218,40 @@ def load(
     Raises:
         CheckpointError: no weights, or a damaged checkpoint. UsageError: no such model.
     """
-    name, path = str(model), Path(model)
-    # A folder that only happens to bear a network's name (recipes/dtn) is not meant.
-    is_named = name in names() and not (path / METADATA).is_file()
-    folder = packaged(name) or (path if path.exists() and not is_named else None)
-    if folder is not None:
-        checkpoint = read_checkpoint(folder)
-        _refuse_what_detects_nothing(checkpoint.meta.model)
-        if not checkpoint.meta.trained and not allow_untrained:
-            raise CheckpointError(f"{folder}: its weights are untrained; see --allow-untrained")
-        return Detector(checkpoint, *open_runtime(checkpoint, backend, device))
-    _refuse_what_detects_nothing(name)
-    if not allow_untrained:
+    checkpoint = _find(model) if allow_untrained else trained_checkpoint(model)
+    if checkpoint is None:
+        return _untrained(str(model), backend, device)
+    return Detector(checkpoint, *open_runtime(checkpoint, backend, device))
+
+
+def trained_checkpoint(model: str | Path) -> Checkpoint:
+    """Read the checkpoint of a detector by name or folder; random weights are never made up.
+
+    Raises:
+        CheckpointError: no weights, or a damaged checkpoint. UsageError: no such model.
+    """
+    checkpoint = _find(model)
+    if checkpoint is None:
         raise CheckpointError(
             f"{model}: no trained weights of this network are here. Train it (unmask train) and "
             "give the checkpoint folder, or use --allow-untrained to run it on random weights"
         )
-    return _untrained(name, backend, device)
+    if not checkpoint.meta.trained:
+        raise CheckpointError(
+            f"{checkpoint.folder}: its weights are untrained; see --allow-untrained"
+        )
+    return checkpoint
+
+
+def _find(model: str | Path) -> Checkpoint | None:
+    """Read a detector's checkpoint; None where the name is that of a network without weights."""
+    name, path = str(model), Path(model)
+    # A folder that only happens to bear a network's name (recipes/dtn) is not meant.
+    is_named = name in names() and not (path / METADATA).is_file()
+    folder = packaged(name) or (path if path.exists() and not is_named else None)
+    checkpoint = None if folder is None else read_checkpoint(folder)
+    _refuse_what_detects_nothing(name if checkpoint is None else checkpoint.meta.model)
+    return checkpoint
 
 
 def _refuse_what_detects_nothing(name: str) -> None:

@@ -21,6 +21,8 @@ from unmask.types import Frame, Image, InputSpec, Scene, Track, VideoInfo
 from unmask.video.decode import Reader
 from unmask.video.sample import clips, evenly, every
 
+Look = Callable[[Reader, Sequence[float]], Iterator[Frame]]  # at a file, at times
+
 FRAMES_AT_ONCE = 8  # detected together; more is no faster and holds more full frames
 
 
@@ -51,13 +53,22 @@ class Ingested:
         return self.tracks if self.scene is None else (self.scene,)
 
 
-def ingest(path: Path, spec: InputSpec, *, n_frames: int, faces: FaceFinder) -> Ingested:
+def ingest(
+    path: Path,
+    spec: InputSpec,
+    *,
+    n_frames: int,
+    faces: FaceFinder,
+    look: Look = Reader.frames,
+) -> Ingested:
     """Find the people of a file in `n_frames` sampled frames (as whole clips where T > 1).
+
+    Whoever measures robustness gives another `look`, which shows the frames corrupted.
 
     Raises:
         UnreadableMediaError: nothing could be decoded.
     """
-    return ingest_at(path, lambda info: sample_times(info, spec, n_frames), faces=faces)
+    return ingest_at(path, lambda info: sample_times(info, spec, n_frames), faces=faces, look=look)
 
 
 def ingest_at(
@@ -67,6 +78,7 @@ def ingest_at(
     faces: FaceFinder,
     tracker: Tracker | None = None,
     watch: Callable[[Frame], None] | None = None,
+    look: Look = Reader.frames,
 ) -> Ingested:
     """Find the people of a file at chosen times; `watch` is shown every frame looked at.
 
@@ -78,7 +90,7 @@ def ingest_at(
     n_sampled = n_with_face = 0
     started = time.perf_counter()
     with Reader(path) as reader:
-        for frames in _chunks(reader.frames(times_of(reader.info)), FRAMES_AT_ONCE):
+        for frames in _chunks(look(reader, times_of(reader.info)), FRAMES_AT_ONCE):
             decoded = time.perf_counter()
             decode_s += decoded - started
             found = faces.detect([frame.rgb for frame in frames])
@@ -101,7 +113,9 @@ def ingest_at(
         )
 
 
-def ingest_scene(path: Path, spec: InputSpec, *, n_frames: int) -> Ingested:
+def ingest_scene(
+    path: Path, spec: InputSpec, *, n_frames: int, look: Look = Reader.frames
+) -> Ingested:
     """Look at all of the picture in the sampled frames, for systems that look for no face.
 
     Raises:
@@ -110,7 +124,7 @@ def ingest_scene(path: Path, spec: InputSpec, *, n_frames: int) -> Ingested:
     started = time.perf_counter()
     with Reader(path) as reader:
         times = sample_times(reader.info, spec, n_frames)
-        views = (Frame(t_s=f.t_s, rgb=frame_view(f, spec)) for f in reader.frames(times))
+        views = (Frame(t_s=f.t_s, rgb=frame_view(f, spec)) for f in look(reader, times))
         scene = Scene(id=1, frames=tuple(views))
         return Ingested(
             info=reader.info,

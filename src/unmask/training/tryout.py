@@ -17,14 +17,12 @@ from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
-from unmask.datasets.samples import DataConfig, PlainSamples, open_samples
+from unmask.datasets.dataconfig import DataConfig
 from unmask.datasets.toy import make_toy
 from unmask.evaluation.intervals import Estimate, interval
 from unmask.evaluation.metrics import auc
-from unmask.evaluation.predict import score
-from unmask.models.checkpoint import read_checkpoint
-from unmask.models.weights import load_network
-from unmask.pipeline.runtime import TorchRuntime
+from unmask.evaluation.predict import predict
+from unmask.evaluation.scores import Row
 from unmask.training.recipe import read_recipe, with_data
 from unmask.training.recipes import find_recipe
 from unmask.training.run import run_recipe
@@ -103,14 +101,16 @@ def attempt(trial: Trial, toy: Path) -> Found:
 
 def held_out(checkpoint: Path, data: DataConfig) -> Estimate:
     """AUC of a checkpoint on the test side, with its interval over recordings."""
-    network = load_network(read_checkpoint(checkpoint))
-    samples = open_samples(data, network.input_spec, "test")
-    assert isinstance(samples, PlainSamples)
-    several = PlainSamples(
-        source=samples.source, input_spec=samples.input_spec, clips_per_row=CLIPS
-    )
-    scores = score(several, TorchRuntime(network, "cpu"), data="toy test")
-    return interval(auc, scores.label, scores.logit, scores.source)
+    (toy,) = data.paths
+    scores = predict(checkpoint, toy, checkpoint.parent / "test.parquet", clips=CLIPS)
+    learned = scores.where_video(lambda row: is_chosen(data, row)).at("clip")
+    return interval(auc, learned.label.tolist(), learned.p_fake, learned.source)
+
+
+def is_chosen(data: DataConfig, row: Row) -> bool:
+    """Whether a recipe learned from videos of this kind."""
+    method = not data.methods or row.label == 0 or row.method in data.methods
+    return method and (not data.compressions or row.compression in data.compressions)
 
 
 def table(found: Iterable[Found]) -> str:
