@@ -16,7 +16,19 @@ from typing import Annotated
 import typer
 
 from unmask import __version__
-from unmask.cli import demo, doctor, figure, forge, models, prepare, recipes, scan, train
+from unmask.cli import (
+    demo,
+    doctor,
+    evaluate,
+    figure,
+    forge,
+    models,
+    prepare,
+    recipes,
+    scan,
+    table,
+    train,
+)
 from unmask.errors import (
     CheckpointError,
     MissingExtraError,
@@ -42,11 +54,13 @@ app = typer.Typer(
 app.command("scan")(scan.scan)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("evaluate")(evaluate.evaluate)
 app.command("figure")(figure.figure)
 app.command("forge")(forge.forge)
 app.command("models")(models.models)
 app.command("prepare")(prepare.prepare)
 app.command("recipes")(recipes.recipes)
+app.command("table")(table.table)
 app.command("train")(train.train)
 
 

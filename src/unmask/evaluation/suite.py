@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from unmask.errors import DataError, UnmaskError
+from unmask.errors import UnmaskError, UsageError
 from unmask.evaluation.cells import Cell, How, cells_of
 from unmask.evaluation.fixing import fix
 from unmask.evaluation.protocols import applicable
@@ -24,6 +25,11 @@ from unmask.evaluation.scores import ScoresFile
 from unmask.evaluation.suite_file import Data, Detector, Suite
 
 Place = tuple[str, str]  # a detector and a data set, by their labels
+Tell = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
+
+
+def _untold(_words: str, _done: int, _total: int) -> None:
+    """Nobody listens."""
 
 
 class Predict(Protocol):
@@ -79,8 +85,7 @@ def run_suite(
     *,
     predict: Predict,
     how: How,
-    begun: Callable[[str, int, int], None] | None = None,
-    measured: Callable[[int, int], None] | None = None,
+    tell: Tell = _untold,
 ) -> Table:
     """Score and measure a settled suite.
 
@@ -89,25 +94,31 @@ def run_suite(
         out: folder of scores and tables.
         predict: what scores.
         how: level, rule and intervals.
-        begun: told which scores come next, how many are done and how many there are.
-        measured: told how many cells are measured, and of how many.
+        tell: hears of progress.
+
+    Raises:
+        UsageError: the folder holds scores of something else under these names.
     """
     runs: list[Run] = []
     failed: list[Cell] = []
     notes: dict[Place, tuple[str, ...]] = {}
     jobs = jobs_of(suite, out)
     for done, job in enumerate(jobs):
-        if begun is not None:
-            begun(job.words, done, len(jobs))
+        words = f"scoring {done + 1} of {len(jobs)}: {job.words}"
+        scorer = partial(predict, watch=partial(tell, words))
         try:
-            run, lines = _run(job, suite, out, predict, how)
+            run, lines = _run(job, suite, out, scorer, how)
+        except UsageError:
+            raise  # the request is wrong, and so will be all that follows
         except UnmaskError as error:
             failed.append(_failure(job, how, str(error)))
             continue
         runs.append(run)
         notes.setdefault((job.detector.label, run.scores.header.data), lines)
     protocols = (*suite.protocols, *(["corruption"] if suite.corrupt else []))
-    cells = cells_of(runs, tuple(dict.fromkeys(protocols)), how, told=measured)
+    cells = cells_of(
+        runs, tuple(dict.fromkeys(protocols)), how, told=partial(tell, "measuring slices")
+    )
     wanted = {name for run in runs if not run.corrupted for name in applicable(run)}
     return Table(
         suite=suite,
@@ -159,7 +170,7 @@ def _known_of(scores: ScoresFile) -> list[str]:
     elif header.leaks:
         lines.append(
             f"{header.leaks} videos share a recording or a person with what it learned from: its "
-            "numbers are too good"
+            "numbers are too good" + (" (allowed by --allow-leaks)" if header.leaks_allowed else "")
         )
     if header.overlaps:
         lines.append(
@@ -175,16 +186,15 @@ def _validation(
     header = scores.header
     if header.calibration is not None and header.thresholds is not None:
         return None, ""
+    data, part = job.data, "val" if job.part == "test" else "calib"
     if suite.calibrate_on is not None:
-        data = Data(path=suite.calibrate_on, label=suite.calibrate_on.resolve().name)
-    elif job.part == "val":
-        return None, "these are the validation side themselves; name other data: --calibrate-on"
-    else:
-        data = job.data
+        data, part = Data(path=suite.calibrate_on, label=suite.calibrate_on.resolve().name), "val"
     try:
-        return _scores(_job(job.detector, data, "val", CLEAN, out), suite, predict), ""
-    except DataError as error:
-        return None, str(error)
+        return _scores(_job(job.detector, data, part, CLEAN, out), suite, predict), ""
+    except UsageError:
+        raise
+    except UnmaskError as error:
+        return None, f"nothing to fix them on: {error}"
 
 
 def _scores(job: Job, suite: Suite, predict: Predict) -> ScoresFile:
@@ -201,6 +211,10 @@ def _scores(job: Job, suite: Suite, predict: Predict) -> ScoresFile:
         clips=suite.clips,
         name=job.detector.label,
         limit=suite.limit,
+        dataset=job.data.dataset,
+        split=job.data.split,
+        target=job.data.target,
+        allow_leaks=suite.allow_leaks,
     )
     header = replace(
         scores.header, detector=job.detector.label, data=f"{job.data.label} {job.part}"

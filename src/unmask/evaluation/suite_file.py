@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unmask.config import build, read_toml
+from unmask.datasets.sources import Target
 from unmask.errors import UsageError
 from unmask.evaluation.protocols import find_protocol
 from unmask.evaluation.scores import Level, Rule
@@ -45,6 +46,9 @@ class Data:
 
     path: Path
     label: str = ""
+    dataset: str | None = None  # its reader, where it lies as it was downloaded
+    split: str | None = None  # the reader's rule for sides
+    target: Target | None = None  # what makes a fake; none: what each detector learned
 
 
 @dataclass(frozen=True, kw_only=True)
