@@ -11,7 +11,7 @@ from explained import NETWORKS, batch_of, network_of
 from torch import Tensor
 
 from unmask.errors import UsageError
-from unmask.explain.attention import guides, head_maps
+from unmask.explain.attention import attention_layers, guides
 from unmask.explain.gradients import features_and_gradient
 from unmask.explain.maps import METHODS, explain, methods_of, why_not
 from unmask.explain.places import place_of, tokens_of
@@ -109,8 +109,8 @@ def test_rollout_of_a_vit_is_the_product_of_its_layers() -> None:
     network = network_of("vit")
     batch = batch_of(network, 1)
     product = torch.eye(37)
-    for maps in head_maps(network, batch):
-        product = (0.5 * maps[0].mean(0) + 0.5 * torch.eye(37)) @ product
+    for layer in attention_layers(network, batch):
+        product = (0.5 * layer.maps[0].mean(0) + 0.5 * torch.eye(37)) @ product
     wanted = product[0, 1:] / product[0, 1:].mean()
     got = explain(network, batch, "rollout")
     torch.testing.assert_close(got.flatten(), wanted)
@@ -218,3 +218,48 @@ def test_explaining_leaves_the_network_as_it_was() -> None:
 def test_a_transformer_without_blocks_has_no_attention() -> None:
     with pytest.raises(UsageError, match="no attention between places"):
         tokens_of(network_of("vgg"))
+
+
+def test_non_local_maps_are_what_the_block_adds() -> None:
+    """The affinity times g, through the block's own output, is what it adds to its input."""
+    from unmask.explain.gradients import outputs_of
+    from unmask.explain.nonlocal_maps import affinity
+    from unmask.models.resnet3d import NonLocal
+
+    network = network_of("resnet3d")
+    batch = batch_of(network)
+    block = next(m for m in network.modules() if isinstance(m, NonLocal))
+    looks = affinity(network, batch, block).flatten(2)
+    torch.testing.assert_close(looks.sum(-1), torch.ones(looks.shape[:2]))
+    with torch.no_grad(), outputs_of(block.g) as values, outputs_of(block.out) as added:
+        network(batch)
+    seen = torch.einsum("bqk,bck->bcq", looks, block.pool(values[0]).flatten(2))
+    wanted = block.out(seen.view(*seen.shape[:2], *added[0].shape[2:])).detach()
+    torch.testing.assert_close(added[0].detach(), wanted, rtol=1e-3, atol=1e-5)
+
+
+def test_channel_weights_are_those_that_multiply() -> None:
+    from unmask.explain.nonlocal_maps import channel_weights
+    from unmask.models.resnet3d import SqueezeExcite
+
+    network = network_of("resnet3d")
+    batch = batch_of(network)
+    taken: list[tuple[Tensor, Tensor]] = []
+    block = next(m for m in network.modules() if isinstance(m, SqueezeExcite))
+    block.register_forward_hook(lambda _m, given, out: taken.append((given[0], out)))
+    first = channel_weights(network, batch)[0]
+    before, after = taken[0]
+    torch.testing.assert_close(before * first[:, :, None, None, None], after)
+    with pytest.raises(UsageError, match="no squeeze-and-excitation"):
+        channel_weights(network_of("vit"), batch_of(network_of("vit")))
+
+
+def test_layers_say_their_learned_scales() -> None:
+    network = network_of("dtn")
+    layers = attention_layers(network, batch_of(network))
+    assert [layer.name for layer in layers] == ["blocks.0.attn", "blocks.1.attn"]
+    for layer, block in zip(layers, network.blocks, strict=True):
+        torch.testing.assert_close(layer.scale, block.attn.head_scale.theta.sigmoid().detach())
+        assert layer.maps.shape == (2, 2, 16, 16)
+        assert layer.tokens.shape == (2, 16, 16)
+    assert attention_layers(network_of("vit"), batch_of(network_of("vit")))[0].scale is None

@@ -10,12 +10,14 @@ All maps are scaled so that 1 is an even share: a map of ones looks nowhere in p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 
 from unmask.errors import UsageError
 from unmask.explain.places import Tokens, on_frames, tokens_of
@@ -75,11 +77,51 @@ def guide(network: Network, batch: Batch) -> Tensor:
     return on_frames(maps, network.input_spec.n_frames, first_frame_only=True)
 
 
-def head_maps(network: Network, batch: Batch) -> list[Tensor]:
-    """Attention of every head, layer by layer as they are defined: (B, h, N, M) each."""
-    with torch.no_grad(), attention_maps(network) as layers:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """One attention layer while it looked at a batch."""
+
+    name: str  # in the network
+    maps: Tensor  # (B, h, N, M) attention of every head
+    tokens: Tensor  # (B, N, D) what it was given
+    scale: Tensor | None  # (h,) learned scales sigmoid(theta), where it has some
+
+
+def attention_layers(network: Network, batch: Batch) -> list[Layer]:
+    """Look into every attention layer, in the order in which the network defines them.
+
+    Layers over time or space alone have the other axis in B.
+
+    Raises:
+        UsageError: there is none.
+    """
+    names = {module: name for name, module in network.named_modules()}
+    with torch.no_grad(), attention_maps(network) as layers, ExitStack() as hooks:
+        given = [hooks.enter_context(inputs_of(layer)) for layer in layers]
         network(batch)
-        return [layer.maps.float() for layer in layers if layer.maps is not None]
+        seen = [
+            Layer(name=names[layer], maps=layer.maps.float(), tokens=own[0], scale=_scale(layer))
+            for layer, own in zip(layers, given, strict=True)
+            if layer.maps is not None and own
+        ]
+    if not seen:
+        raise UsageError(f"{type(network).__name__}: has no attention layers")
+    return seen
+
+
+@contextmanager
+def inputs_of(layer: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect what a layer is given while the block runs."""
+    seen: list[Tensor] = []
+    handle = layer.register_forward_pre_hook(lambda _module, given: seen.append(given[0].detach()))
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def _scale(layer: Attention) -> Tensor | None:
+    return None if layer.head_scale is None else layer.head_scale.theta.detach().sigmoid()
 
 
 def _answer(flow: Tensor, tokens: Tokens) -> Tensor:

@@ -6,6 +6,7 @@
 | grad_cam | gradient-weighted features, before the paper's ReLU; unit of the logit | + fake |
 | attention | last layer's attention of the answering token, 1 = an even share | none, >= 0 |
 | rollout | attention of all layers, 1 = an even share | none, >= 0 |
+| non_local | what places get from the last non-local block, 1 = an even share | none, >= 0 |
 | guide | maps a long-distance network is guided by, 1 = left as it is | none |
 | occlusion | logit lost when the place is blurred | + towards fake |
 
@@ -22,12 +23,13 @@ from torch import Tensor
 from unmask.errors import UsageError
 from unmask.explain.attention import class_attention, guide, rollout
 from unmask.explain.gradients import activation_map, grad_cam
+from unmask.explain.nonlocal_maps import has_non_local, non_local
 from unmask.explain.occlusion import occlusion
 from unmask.explain.places import place_of, tokens_of
 from unmask.models.base import Network
 from unmask.types import Batch
 
-Method = Literal["cam", "grad_cam", "attention", "rollout", "guide", "occlusion"]
+Method = Literal["cam", "grad_cam", "attention", "rollout", "non_local", "guide", "occlusion"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 SIGNED = frozenset({"cam", "grad_cam", "occlusion"})  # the others say where, not which way
@@ -37,6 +39,7 @@ SAYS: dict[Method, str] = {
     "grad_cam": "Grad-CAM: the last map's features, weighted by the gradient of the score",
     "attention": "what the last layer attends to when it answers; no sign",
     "rollout": "attention through all layers, rolled out; no sign",
+    "non_local": "what places are given by the last non-local block; no sign",
     "guide": "the attention that guides the backbone; no sign",
     "occlusion": "what the score loses when a place is blurred",
 }
@@ -46,6 +49,7 @@ _MAKERS: dict[Method, Callable[[Network, Batch], Tensor]] = {
     "grad_cam": grad_cam,
     "attention": class_attention,
     "rollout": rollout,
+    "non_local": non_local,
     "guide": guide,
     "occlusion": occlusion,
 }
@@ -81,10 +85,23 @@ def why_not(network: Network, method: str) -> str | None:
         return f"{method}: no such method; there are {', '.join(METHODS)}"
     if network.input_spec.view == "none":
         return f"{name}: only listens, so there is no picture to explain its scores on"
-    if method == "cam" and not network.has_activation_map:
-        return f"{name}: its head is not linear over a map, so it has no exact activation map"
-    if method == "guide" and not _is_guided(network):
-        return f"{name}: has no guiding maps; networks of the system long_distance have"
+    needs = {
+        "cam": (
+            network.has_activation_map,
+            "its head is not linear over a map, so it has no exact activation map",
+        ),
+        "guide": (
+            _is_guided(network),
+            "has no guiding maps; networks of the system long_distance have",
+        ),
+        "non_local": (
+            has_non_local(network),
+            "has no non-local block; networks of the system resnet3d have some",
+        ),
+    }
+    fits, reason = needs.get(method, (True, ""))
+    if not fits:
+        return f"{name}: {reason}"
     try:
         if method == "grad_cam":
             place_of(network)
@@ -106,3 +123,15 @@ def _refuse_mixed(network: Network) -> None:
             f"{type(network).__name__}: re-attention mixes the heads' maps with weights of both "
             "signs, so they are no shares of anything; see its gradients (grad_cam)"
         )
+
+
+def default_method(network: Network) -> Method:
+    """Choose the most telling method that fits.
+
+    Raises:
+        UsageError: none does: the network looks at nothing.
+    """
+    fitting = methods_of(network)
+    if not fitting:
+        raise UsageError(str(why_not(network, "occlusion")))
+    return fitting[0]

@@ -90,7 +90,7 @@ FIGURES: dict[str, Entry] = {
     "coverage": _scores(
         "abstention:draw_coverage", "error against the share of videos answered, surest first"
     ),
-    "face-size": _scores("face_size:draw_face_size", "AUC by the size of the face"),
+    "face-size": _scores("face_size:draw_face_size", "AUC by the size of the face", "edges"),
     "bars": _scores("bars:draw_bars", "AUC by detector and data", "by"),
     "matrix": _scores(
         "matrix:draw_matrix", "who detects what: AUC by method or data (DTN Table 2)", "by"
@@ -110,6 +110,54 @@ FIGURES: dict[str, Entry] = {
         "gradcam:draw_corrupted",
         "Grad-CAM clean and corrupted, with correlations (DTN Fig. 1b, 2)",
         "corruptions",
+    ),
+    "attention-heads": _seen(
+        "heads:draw_heads",
+        "attention of every head, learned scales, and whether heads collapse (DTN Fig. 1c, 7)",
+    ),
+    "scales": Entry(
+        draw="heads:draw_scales",
+        what="learned scales of heads and experts, layer by layer (DTN Fig. 7)",
+        needs=("checkpoints",),
+    ),
+    "feature-maps": _seen(
+        "features:draw_maps",
+        "how strong features are, and where, on several data sets (DTN Fig. 9)",
+        "also",
+    ),
+    "tsne": _seen(
+        "features:draw_tsne",
+        "features by manipulation with silhouettes (DTN Fig. 10)",
+        "perplexity",
+        "seed",
+    ),
+    "guides": _seen(
+        "guided:draw_guides",
+        "spatial and temporal attention of real and fake (Lu et al. Fig. 2, 9, 10)",
+    ),
+    "tamper-probe": _seen(
+        "tamper:draw_probe",
+        "mouth blurred or bent, pupil red: where do maps rise? (Lu et al. Fig. 8)",
+        "method",
+    ),
+    "clip-maps": _seen(
+        "clips:draw_clips",
+        "frame by frame what clip networks look at (Das et al.)",
+        "method",
+    ),
+    "channel-weights": _seen(
+        "clips:draw_channels",
+        "weights of squeeze-and-excitation, real against fake (Das et al.)",
+    ),
+    "soft-labels": _seen(
+        "soft:draw_soft_labels",
+        "what a teacher says of samples, and how often it is wrong or unsure (DTN Fig. 8a)",
+        "temperature",
+    ),
+    "localisation": _seen(
+        "localised:draw_localisation",
+        "how well explanations find what is forged, and what deleting it costs",
+        "explanations",
     ),
 }
 
