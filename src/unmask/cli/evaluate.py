@@ -133,6 +133,8 @@ def evaluate(
     asked = settled(replace(told, **{k: v for k, v in given.items() if v}))  # type: ignore[arg-type]
     make_folder(out)
     answers, errors = consoles(stdout_is_data=json)
+    if not answers.is_terminal:
+        answers.width = WIDE
     how = How(level=asked.level, rule=asked.rule, resamples=resamples)
     speed = {
         "workers": workers,
@@ -239,12 +241,11 @@ def _print(grid: Grid, console: Console) -> None:
     if grid.title:
         console.print(grid.title, style="bold", markup=False)
     if grid.head:
-        room = console.width if console.is_terminal else WIDE
         kept = len(grid.head)
         endless = console.options.update(max_width=10_000)
-        while kept > 2 and console.measure(_rich(grid, kept), options=endless).maximum > room:
+        while kept > 2 and console.measure(_rich(grid, kept), options=endless).maximum > console.width:
             kept -= 1
-        console.print(_rich(grid, kept), markup=False, width=room, crop=False)
+        console.print(_rich(grid, kept), markup=False)
         if kept < len(grid.head):
             names = ", ".join(" ".join(name.split()) for name in grid.head[kept:])
             console.print(Padding(f"- no room here for: {names}; see table.md", (0, 0, 0, 2)))
