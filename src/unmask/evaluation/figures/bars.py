@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 
 from unmask.evaluation.figures import Asked, canvas
 from unmask.evaluation.figures.cells import Cells, by_of, cells
@@ -32,7 +33,7 @@ def bars(axes: Axes, table: Cells) -> None:
     """Draw a group of bars for each part, a bar for each detector; a missing cell stays empty."""
     groups = list(dict.fromkeys(part for row in table.values() for part in row))
     width = FILL / len(table)
-    for i, (name, row) in enumerate(table.items()):
+    for i, row in enumerate(table.values()):
         colour = canvas.colour_of(i)
         for k, group in enumerate(groups):
             if group not in row:
@@ -46,14 +47,15 @@ def bars(axes: Axes, table: Cells) -> None:
                 f"{of.value:.3f}".removeprefix("0"), (at, above), xytext=(0, 2),
                 textcoords="offset points", ha="center", fontsize=8 if width > 0.13 else 6.5,
             )  # fmt: skip
-        axes.bar(0, 0, color=colour, alpha=0.85, label=name)
     axes.axhline(CHANCE, color=canvas.QUIET, linewidth=1)
     axes.set_xticks(range(len(groups)), groups)
     axes.tick_params(axis="x", length=0)
     axes.set(ylabel="AUC", xlim=(-0.5, len(groups) - 0.5))
     axes.set_ylim(top=min(1.06, axes.get_ylim()[1] + 0.02))
     axes.grid(visible=False, axis="x")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, handlelength=1, borderaxespad=0)
+    key = [Patch(color=canvas.colour_of(i), alpha=0.85, label=n) for i, n in enumerate(table)]
+    axes.legend(handles=key, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, handlelength=1,
+                borderaxespad=0)  # fmt: skip
 
 
 def note(files: Sequence[ScoresFile], table: Cells, level: Level) -> str:

@@ -23,6 +23,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -33,7 +34,8 @@ Floats = NDArray[np.float64]
 
 WIDTH_IN = 7.5  # 900 px at DPI: as wide as a README shows a picture
 DPI = 120
-NOTE_PER_IN = 18  # letters of a note
+NOTE_PER_IN = 17  # letters of a note
+KEY_ACROSS = 3  # entries of a key in a row
 CHART_COLOURS = 4096  # a picture with more is a photograph and keeps them all
 
 INK = "#1f2430"  # text, and whatever is neither fake nor real
@@ -111,9 +113,19 @@ def marker_of(i: int) -> str:
     return MARKERS[i % len(MARKERS)]
 
 
-def title(figure: Figure, text: str, note: str = "") -> None:
-    """Head a figure: a line that says what is seen, and a quiet one about how it was measured."""
-    figure.suptitle(text, x=0.01, ha="left", fontsize=12, fontweight="bold")
+def title(figure: Figure, text: str, note: str = "", *, key: Sequence[str] = ()) -> None:
+    """Head a figure: what is seen, whose each colour is, and quietly how it was measured."""
+    rows = -(-len(key) // KEY_ACROSS)
+    below = "\n" * rows  # room for the key, which the layout does not see
+    figure.suptitle(text + below, x=0.01, ha="left", fontsize=12, fontweight="bold")
+    if key:
+        marks = [
+            Line2D([], [], color=colour_of(i), marker=marker_of(i), label=line)
+            for i, line in enumerate(key)
+        ]
+        place = (0.0, 1 - 0.27 / figure.get_figheight())
+        figure.legend(handles=marks, loc="upper left", bbox_to_anchor=place, ncols=KEY_ACROSS,
+                      handlelength=1.4, columnspacing=1.6, borderaxespad=0.1)  # fmt: skip
     if note:
         lines = "\n".join(wrap(note, int(NOTE_PER_IN * figure.get_figwidth())))
         figure.supxlabel(lines, x=0.01, ha="left", fontsize=8, color=QUIET)
@@ -128,10 +140,12 @@ def band(
 
 
 def whisker(axes: Axes, x: float, of: Estimate, i: int) -> None:
-    """Mark a number of the i-th detector and its interval, where there is one."""
-    if of.low is not None and of.high is not None:
-        axes.plot([x, x], [of.low, of.high], color=colour_of(i), linewidth=1.4)
-    axes.plot(x, of.value, marker_of(i), color=colour_of(i), markersize=6)
+    """Mark a number of the i-th detector and its interval; hollow where too little gives none."""
+    colour, known = colour_of(i), of.low is not None
+    if known:
+        axes.plot([x, x], [of.low, of.high], color=colour, linewidth=1.4)
+    axes.plot(x, of.value, marker_of(i), color=colour, markersize=6,
+              markerfacecolor=colour if known else "white")  # fmt: skip
 
 
 def label_ends(

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from unmask.errors import DataError, UsageError
-from unmask.evaluation.figures.compared import UNIT, number
+from unmask.evaluation.figures.compared import UNIT, number, place
 from unmask.evaluation.intervals import Estimate, interval
 from unmask.evaluation.metrics import auc
-from unmask.evaluation.scores import Level, Row, Rule, ScoresFile
+from unmask.evaluation.runs import against_reals, methods_in, rows_of
+from unmask.evaluation.scores import Level, Rule, ScoresFile
 
 By = Literal["data", "method", "compression", "group"]
 
@@ -79,26 +79,14 @@ def cells(files: Sequence[ScoresFile], by: By, level: Level, rule: Rule) -> Cell
 def parts(file: ScoresFile, by: By) -> dict[str, ScoresFile]:
     """Divide a scores file; fakes of a method go with all reals."""
     if by == "data":
-        return {file.header.data: file}
-    rows = file.columns
-    first = rows.first_of_videos()[1]
-    labels = rows.numbers("label")[first]
-    values = rows.words(by, first)
+        return {place(file.header): file}
     if by == "method":
-        fakes = sorted({v for v, label in zip(values, labels, strict=True) if label == 1})
-        return {method: file.where_video(partial(_of_method, method=method)) for method in fakes}
-    return {
-        str(value): file.where_video(partial(_has, column=by, value=value))
-        for value in sorted(set(values), key=str)
-    }
-
-
-def _of_method(row: Row, method: str) -> bool:
-    return row.label == 0 or row.method == method
-
-
-def _has(row: Row, column: str, value: str | None) -> bool:
-    return bool(getattr(row, column) == value)
+        return {name: file.take(against_reals(file, {name})) for name in methods_in(file)}
+    places, words = file.columns.codes(by)
+    known = sorted({words[k] for k in np.unique(places[places >= 0])})
+    if not known:
+        raise DataError(f"{file.header.detector} on {place(file.header)}: the videos name no {by}")
+    return {name: file.take(rows_of(file, by, name)) for name in known}
 
 
 def cell(file: ScoresFile, level: Level, rule: Rule) -> Cell:
@@ -111,7 +99,7 @@ def cell(file: ScoresFile, level: Level, rule: Rule) -> Cell:
     try:
         estimate = interval(auc, said.label.astype(np.float64), said.p_fake, said.source)
     except DataError as error:
-        of = f"{file.header.detector} on {file.header.data}"
+        of = f"{file.header.detector} on {place(file.header)}"
         raise DataError(f"{of}, {UNIT[level]}: {error}") from error
     fakes = int(said.label.sum())
     return Cell(auc=estimate, n_fake=fakes, n_real=len(said) - fakes, coverage=said.coverage)

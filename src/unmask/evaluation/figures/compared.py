@@ -149,7 +149,7 @@ def names_of(files: Sequence[ScoresFile]) -> tuple[str, ...]:
 
 def places(files: Sequence[ScoresFile]) -> str:
     """The data that files are of, each named once, with its corruption."""
-    return ", ".join(sorted({_place(file.header) for file in files}))
+    return ", ".join(sorted({place(file.header) for file in files}))
 
 
 def leaks(files: Sequence[ScoresFile]) -> str:
@@ -160,8 +160,9 @@ def leaks(files: Sequence[ScoresFile]) -> str:
 
 
 def inputs(files: Sequence[ScoresFile]) -> list[dict[str, Any]]:
-    """Headers, for the record beside a figure."""
-    return [asdict(file.header) for file in files]
+    """Headers, for the record beside a figure; of the recipe, its name."""
+    told = [asdict(file.header) for file in files]
+    return [{**header, "recipe": header["recipe"].get("name")} for header in told]
 
 
 def number(estimate: Estimate) -> dict[str, float | None]:
@@ -194,10 +195,11 @@ def _and_data(header: Header) -> str:
 
 
 def _and_corruption(header: Header) -> str:
-    return f"{header.detector} on {_place(header)}"
+    return f"{header.detector} on {place(header)}"
 
 
-def _place(header: Header) -> str:
+def place(header: Header) -> str:
+    """The data that a file is of, with its corruption."""
     corrupted = "" if header.corruption == "none" else f" ({header.corruption})"
     return f"{header.data}{corrupted}"
 

@@ -158,7 +158,7 @@ def _at_thresholds(axes: Axes, said: Compared, i: int) -> dict[str, Any]:
     held = said.files[i].header.thresholds
     if held is None:
         return found
-    for at, what, side in ((held.real, "real below", "right"), (held.fake, "fake from", "left")):
+    for at, what, side in ((held.real, "real below", "left"), (held.fake, "fake from", "right")):
         axes.axvline(at, color=canvas.INK, linewidth=1)
         axes.annotate(
             f"{what} {at:.2f}", (at, 1), xycoords=("data", "axes fraction"), fontsize=8, ha=side,

@@ -1,28 +1,32 @@
 """AUC by the size of the face: what a detector is worth on the faces that one has.
 
-A face is as large as the median of its clips. Sizes are cut into classes of equally many examples,
-the same for all detectors.
+Classes are those of the protocol of this name, or the setting `edges`. A class with one label only
+is named, and left empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.errors import DataError
+from unmask.errors import DataError, UsageError
 from unmask.evaluation.figures import Asked, canvas
-from unmask.evaluation.figures.compared import Compared, compared, inputs
+from unmask.evaluation.figures.compared import (
+    Compared,
+    Estimates,
+    compared,
+    inputs,
+    numbers_of,
+)
 from unmask.evaluation.intervals import Estimate, interval
 from unmask.evaluation.metrics import auc
-from unmask.evaluation.ranking import Floats
-from unmask.evaluation.rows import Numbers, Rows, combined, numbered
-from unmask.evaluation.scores import Level
-
-CLASSES = 5
+from unmask.evaluation.protocols import FACE_EDGES_PX
+from unmask.evaluation.runs import face_px
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,104 +37,96 @@ class SizeClass:
     high_px: float
     n_fake: int
     n_real: int
-    auc: Mapping[str, Estimate]
+    auc: Estimates  # by detector; empty where it is undefined
 
     @property
     def words(self) -> str:
         """What is below its tick."""
         sizes = f"{self.low_px:.0f}–{self.high_px:.0f} px"
+        if np.isinf(self.high_px):
+            sizes = f"{self.low_px:.0f} px and more"
         return f"{sizes}\n{self.n_fake} fake\n{self.n_real} real"
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """For a program."""
+        above = None if np.isinf(self.high_px) else self.high_px
+        said = numbers_of(self.auc) if self.auc else None
+        return {"px": (self.low_px, above), "n_fake": self.n_fake, "n_real": self.n_real,
+                "auc": said}  # fmt: skip
 
 
 def draw_face_size(asked: Asked) -> canvas.Picture:
     """AUC of each detector by the size of the face, with intervals."""
     said = compared(asked)
-    classes = size_classes(said)
+    classes = size_classes(said, _edges(asked))
+    if not any(of.auc for of in classes):
+        raise DataError("no class of sizes holds both fakes and reals; choose others with "
+                        "--set edges=64,96,128")  # fmt: skip
+    filled = [x for x, of in enumerate(classes) if of.auc]
     figure = canvas.figure_of(height_in=3.7)
     axes = figure.subplots()
     ends = []
     for i, name in enumerate(said.names):
-        line = [of.auc[name] for of in classes]
-        at = np.arange(CLASSES) + 0.08 * (i - (len(said.names) - 1) / 2)
+        line = [classes[x].auc[name] for x in filled]
+        at = np.array(filled) + 0.08 * (i - (len(said.names) - 1) / 2)
         values = [of.value for of in line]
         axes.plot(at, values, color=canvas.colour_of(i), linewidth=1.2, alpha=0.6)
         for x, of in zip(at, line, strict=True):
             canvas.whisker(axes, x, of, i)
         ends.append((values[-1], name, canvas.colour_of(i)))
-    axes.set_xticks(range(CLASSES), [of.words for of in classes])
-    axes.set(xlim=(-0.4, CLASSES - 0.6), ylabel="AUC", xlabel="side of the face")
+    axes.set_xticks(range(len(classes)), [of.words for of in classes])
+    axes.set(xlim=(-0.4, len(classes) - 0.6), ylabel="AUC", xlabel="median side of the face")
     axes.grid(visible=False, axis="x")
     canvas.label_ends(axes, ends)
     canvas.title(figure, "AUC by the size of the face", said.note)
-    numbers = {**said.counts, "classes": [asdict(of) for of in classes]}
+    numbers = {**said.counts, "classes": [of.numbers for of in classes]}
     return canvas.Picture(figure=figure, numbers=numbers, inputs=inputs(said.files))
 
 
-def size_classes(said: Compared) -> list[SizeClass]:
-    """Cut the examples into classes of equally many by the size of the face."""
-    sizes = face_px(said)
-    edges = np.quantile(sizes, np.linspace(0, 1, CLASSES + 1))
-    of_class = np.searchsorted(edges[1:-1], sizes, side="right")
-    classes = []
-    for k, (low, high) in enumerate(pairwise(edges.tolist())):
-        of = of_class == k
-        fakes = int(said.label[of].sum())
-        classes.append(
-            SizeClass(
-                low_px=low,
-                high_px=high,
-                n_fake=fakes,
-                n_real=int(of.sum()) - fakes,
-                auc=_aucs(said, of, f"{low:.0f} to {high:.0f} px"),
-            )
-        )
-    return classes
-
-
-def face_px(said: Compared) -> Floats:
-    """Median side of the face (n,) in the clips of each example, as the first detector cut them.
+def size_classes(said: Compared, edges: Sequence[float]) -> list[SizeClass]:
+    """Cut the examples into classes by the size of the face, as the first detector saw it.
 
     Raises:
-        DataError: some clips have no size, as where no face was looked for.
+        DataError: no face was measured.
     """
-    file = said.files[0]
-    rows = file.columns
-    places = np.flatnonzero(rows.scored)
-    sizes = rows.numbers("face_px")[places]
-    if not np.isfinite(sizes).all():
-        raise DataError(
-            f"{said.names[0]}: {int((~np.isfinite(sizes)).sum())} scored clips say no size "
-            "of face; AUC by size needs a detector that looks at faces"
+    first = said.files[0]
+    scored = first.at(said.level)
+    held = dict(zip(scored.id, face_px(first)[scored.first_row].tolist(), strict=True))
+    sizes = np.array([held[key] for key in said.id])
+    if np.isnan(sizes).all():
+        raise DataError(f"{said.names[0]}: its scores tell no size of any face")
+    return [
+        SizeClass(
+            low_px=low,
+            high_px=high,
+            n_fake=int((inside := said.label[(sizes >= low) & (sizes < high)]).sum()),
+            n_real=int((1 - inside).sum()),
+            auc=_aucs(said, (sizes >= low) & (sizes < high)),
         )
-    group, _ = numbered(_whose(said.level, rows)[places])
-    own = np.split(sizes[np.argsort(group, kind="stable")], np.cumsum(np.bincount(group))[:-1])
-    scored = file.at(said.level)
-    group_of_row = np.zeros(len(rows), np.int64)
-    group_of_row[places] = group
-    of_id = zip(scored.id, group_of_row[scored.first_row], strict=True)
-    middle = {key: float(np.median(own[k])) for key, k in of_id}
-    return np.array([middle[key] for key in said.id])
+        for low, high in pairwise((0.0, *edges, np.inf))
+    ]
 
 
-def _whose(level: Level, rows: Rows) -> Numbers:
-    """A number for every row, equal for those of one clip, person or video."""
-    if level == "clip":
-        return np.arange(len(rows))
-    video = rows.codes("video")[0]
-    return video if level == "video" else combined(video, rows.whole("track"))
-
-
-def _aucs(said: Compared, of: NDArray[np.bool_], what: str) -> dict[str, Estimate]:
-    """AUC of each detector within a class of sizes.
-
-    Raises:
-        DataError: the class has one label only.
-    """
-    source = [said.source[i] for i in np.flatnonzero(of)]
+def _edges(asked: Asked) -> list[float]:
+    said = asked.settings.get("edges")
+    if said is None:
+        return list(FACE_EDGES_PX)
     try:
-        return {
-            name: interval(auc, said.label[of], p_fake[of], source)
-            for name, p_fake in zip(said.names, said.p_fake, strict=True)
-        }
-    except DataError as error:
-        raise DataError(f"faces of {what}: {error}") from error
+        edges = [float(edge) for edge in said.split(",")]
+    except ValueError as error:
+        raise UsageError(f"edges={said}: expected sizes in pixels, such as 64,96,128") from error
+    if edges != sorted(set(edges)):
+        raise UsageError(f"edges={said}: the sizes must rise")
+    return edges
+
+
+def _aucs(said: Compared, of: NDArray[np.bool_]) -> dict[str, Estimate]:
+    """AUC of each detector within a class of sizes; none where the class has one label only."""
+    if len(set(said.label[of].tolist())) < 2:
+        return {}
+    source = [said.source[i] for i in np.flatnonzero(of)]
+    return {
+        name: interval(auc, said.label[of], p_fake[of], source)
+        for name, p_fake in zip(said.names, said.p_fake, strict=True)
+    }

@@ -11,7 +11,7 @@ from unmask.errors import DataError
 from unmask.evaluation.figures import Asked, canvas
 from unmask.evaluation.figures.bars import bars, note, numbers_of
 from unmask.evaluation.figures.cells import Cell, Cells, cells
-from unmask.evaluation.figures.compared import inputs, read
+from unmask.evaluation.figures.compared import inputs, place, read
 from unmask.evaluation.scores import ScoresFile
 
 A = r"fig6a-(gauss|blur|compression|contrast)$"
@@ -43,10 +43,10 @@ def draw_b(asked: Asked) -> canvas.Picture:
 def draw_c(asked: Asked) -> canvas.Picture:
     """AUC of each backbone, alone and with the modules."""
     files = _files(C, asked)
-    place = _one_place(files)
+    data = _one_place(files)
     table: Cells = {"alone": {}, WORDS["modules"]: {}}
-    for name, of in _on(place, files, asked).items():
-        backbone, how = _groups(C, name)
+    rows = {_groups(C, name): of for name, of in _on(data, files, asked).items()}
+    for (backbone, how), of in sorted(rows.items(), key=lambda row: list(WORDS).index(row[0][0])):
         table[WORDS.get(how, how)][WORDS[backbone]] = of
     return _chart(table, files, asked, "6c: backbones alone and with the modules")
 
@@ -54,9 +54,9 @@ def draw_c(asked: Asked) -> canvas.Picture:
 def draw_d(asked: Asked) -> canvas.Picture:
     """AUC against the number of experts, with and without noise."""
     files = _files(D, asked)
-    place = _one_place(files)
+    data = _one_place(files)
     lines: dict[str, dict[int, Cell]] = {"with noise": {}, "without noise": {}}
-    for name, of in _on(place, files, asked).items():
+    for name, of in _on(data, files, asked).items():
         experts, calm = _groups(D, name)
         lines["without noise" if calm else "with noise"][int(experts)] = of
     figure = canvas.figure_of(height_in=3.6)
@@ -129,7 +129,7 @@ def _groups(pattern: str, name: str) -> tuple[str, ...]:
 
 
 def _one_place(files: list[ScoresFile]) -> str:
-    found = sorted({file.header.data for file in files})
+    found = sorted({place(file.header) for file in files})
     if len(found) > 1:
         raise DataError(
             f"this figure shows one data set, and the scores are of {', '.join(found)}; give those "
@@ -138,6 +138,6 @@ def _one_place(files: list[ScoresFile]) -> str:
     return found[0]
 
 
-def _on(place: str, files: list[ScoresFile], asked: Asked) -> dict[str, Cell]:
+def _on(data: str, files: list[ScoresFile], asked: Asked) -> dict[str, Cell]:
     table = cells(files, "data", asked.level, asked.rule)
-    return {name: row[place] for name, row in table.items()}
+    return {name: row[data] for name, row in table.items()}

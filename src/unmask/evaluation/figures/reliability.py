@@ -41,9 +41,7 @@ def draw_reliability(asked: Asked) -> canvas.Picture:
         above.vlines(bins.stated, low, high, color=canvas.colour_of(i), linewidth=1.2)
         above.plot(bins.stated, bins.observed, canvas.marker_of(i), color=canvas.colour_of(i))
         above.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        above.set_title(f"{name}\n", loc="left")
-        above.text(0, 1.02, f"calibration error\n{words(found['calibration_error'])}", fontsize=8,
-                   transform=above.transAxes, color=canvas.QUIET, va="bottom")  # fmt: skip
+        above.set_title(f"{name}\ncalibration error\n{words(found['calibration_error'])}", size=9)
         of = [said.p_fake[i][said.label == label] for label in (0, 1)]
         below.hist(of, BINS, stacked=True, color=[canvas.REAL, canvas.FAKE], alpha=0.75,
                    label=["real", "fake"])  # fmt: skip

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from unmask.errors import DataError
 from unmask.evaluation.figures import Asked, canvas
 from unmask.evaluation.figures.cells import Cell, cell
-from unmask.evaluation.figures.compared import UNIT, inputs, names_of, read
+from unmask.evaluation.figures.compared import UNIT, inputs, leaks, names_of, read
 from unmask.evaluation.scores import ScoresFile
 from unmask.video.corrupt import KINDS, LEVELS
 
@@ -42,8 +42,9 @@ def draw_robustness(asked: Asked) -> canvas.Picture:
     for axes, kind in zip(panels, kinds, strict=False):
         _panel(axes, kind, curves)
     low = min(axes.get_ylim()[0] for axes in panels[: len(kinds)])
-    for axes in panels[: len(kinds)]:
+    for i, axes in enumerate(panels[: len(kinds)]):
         axes.set_ylim(low, 1.01)
+        axes.tick_params(labelleft=i % grid.shape[1] == 0)
     drops, shared = mean_drops(curves)
     _drops(panels[len(kinds)], drops)
     for axes in panels[len(kinds) + 1 :]:
@@ -92,7 +93,7 @@ def _panel(axes: Axes, kind: str, curves: Curves) -> None:
             edges = np.array([[auc.low for _, auc in line], [auc.high for _, auc in line]])
             canvas.band(axes, levels, (edges[0], edges[1]), colour)
     axes.set_title(TITLES[kind], fontsize=10)
-    axes.set_xticks(range(6))
+    axes.set_xticks(range(len(LEVELS) + 1))
     axes.tick_params(labelsize=8)
 
 
@@ -116,7 +117,8 @@ def _note(
     covered = [of.coverage for row in curves.values() for of in row.values()]
     return (
         f"{files[0].header.data}: AUC over {UNIT[asked.level]}; 0 is the uncorrupted data; mean "
-        f"over {len(shared)} cells; {min(covered):.1%} to {max(covered):.1%} of videos scored"
+        f"over {len(shared)} cells; {min(covered):.1%} to {max(covered):.1%} of videos "
+        f"scored{leaks(files)}"
     )
 
 

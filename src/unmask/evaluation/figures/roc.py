@@ -48,14 +48,16 @@ def draw_roc(asked: Asked) -> canvas.Picture:
             canvas.band(axes, FPR, said.band(i, found_at), canvas.colour_of(i))
             axes.plot(FPR, found_at(ranking), color=canvas.colour_of(i), drawstyle="steps-post")
     left.set(xlabel="share of reals called fake", ylabel="share of fakes found")
-    left.set(xlim=(0, 1), ylim=(0, 1.01), title="all thresholds")
+    left.set(xlim=(0, 1), ylim=(0, 1.01))
     fewest = max(LOWEST_FPR, 1 / said.rankings[0].n_real)  # one false alarm
-    right.set(xlabel="the same, logarithmic", xscale="log", xlim=(fewest, 1))
-    right.set_title("where alarms are rare")
+    right.set(xlabel="share of reals called fake, logarithmic", xscale="log", xlim=(fewest, 1))
     right.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
-    _legend(left, said, [f"AUC {words(of['auc'])}" for of in found], loc="lower right")
+    named = zip(said.names, found, strict=True)
+    key = [f"{name}: AUC {words(of['auc'])}" for name, of in named]
     tests = differences(said)
-    canvas.title(figure, "Fakes found against false alarms", said.note + _against_first(tests))
+    canvas.title(
+        figure, "Fakes found against false alarms", said.note + _against_first(tests), key=key
+    )
     numbers = {**said.told(found), "delong": tests}
     return canvas.Picture(figure=figure, numbers=numbers, inputs=inputs(said.files))
 
@@ -74,12 +76,14 @@ def draw_precision_recall(asked: Asked) -> canvas.Picture:
     for i, ranking in enumerate(said.rankings):
         canvas.band(left, RECALL, said.band(i, precision_of), canvas.colour_of(i))
         left.plot(RECALL, precision_of(ranking), color=canvas.colour_of(i))
-    left.set(xlabel="recall: share of fakes found", xlim=(0, 1), ylim=(share - 0.1, 1.01))
-    left.set(ylabel="precision: share of fakes in what is called fake")
-    _legend(left, said, [f"mean {words(of['average_precision'])}" for of in found],
-            loc="lower left", bbox_to_anchor=(0.0, 0.1))  # fmt: skip
+    left.set(xlabel="recall: share of fakes found", xlim=(0, 1), ylim=(0.98 * share, 1.01))
+    left.set(ylabel="precision: share of fakes among alarms")
+    named = zip(said.names, found, strict=True)
+    key = [f"{name}: mean {words(of['average_precision'])}" for name, of in named]
     _near_one(right, found)
-    canvas.title(figure, "Precision against recall", f"{said.note}. Dotted: all called fake")
+    canvas.title(
+        figure, "Precision against recall", f"{said.note}. Dotted: all called fake", key=key
+    )
     return canvas.Picture(figure=figure, numbers=said.told(found), inputs=inputs(said.files))
 
 
@@ -138,11 +142,5 @@ def _near_one(axes: Axes, found: Sequence[Estimates]) -> None:
             estimate = of[f"precision_at_recall_{recall:g}"]
             canvas.whisker(axes, k + shift, estimate, i)
     axes.set_xticks(range(len(RECALLS)), [f"{recall:g}" for recall in RECALLS])
-    axes.set(xlabel="at this recall", xlim=(-0.5, len(RECALLS) - 0.5), title="nearly all found")
+    axes.set(xlabel="where recall is", xlim=(-0.5, len(RECALLS) - 0.5))
     axes.grid(visible=False, axis="x")
-
-
-def _legend(axes: Axes, said: Compared, lines: list[str], **place: Any) -> None:
-    for i, (name, line) in enumerate(zip(said.names, lines, strict=True)):
-        axes.plot([], [], color=canvas.colour_of(i), label=f"{name}\n{line}")
-    axes.legend(fontsize=8, handlelength=1.2, labelspacing=0.4, **place)
