@@ -58,11 +58,11 @@ class Halvings:
         while scale <= 0.5 ** (k + 1) and min(self._levels[k].shape[:2]) >= 2:
             k += 1
             if k == len(self._levels):
-                self._levels.append(_halved(self._levels[-1]))
+                self._levels.append(halved(self._levels[-1]))
         return k, self._levels[k]
 
 
-def _halved(rgb: Image) -> Image:
+def halved(rgb: Image) -> Image:
     """Mean of 2 x 2 pixels; an odd last row or column is left out, so that positions stay exact."""
     height, width = (side // 2 for side in rgb.shape[:2])
     even = rgb[: 2 * height, : 2 * width]

