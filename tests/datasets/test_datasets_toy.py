@@ -13,7 +13,7 @@ from unmask.datasets.prepared import Prepared, open_prepared
 from unmask.datasets.splits import check_leaks
 from unmask.datasets.toy import COMPRESSIONS, METHODS, ToyConfig, make_toy, toy_manifest
 from unmask.datasets.toy_people import Take, draw_person
-from unmask.datasets.toy_sound import draw_speech, human_voice, machine_voice
+from unmask.datasets.toy_sound import draw_speech, human_voice, vocoder_voice
 from unmask.faces.detect import FaceDetector
 from unmask.types import AudioSpec, Face, Frame
 
@@ -98,12 +98,22 @@ def test_strong_compression_leaves_blocks(small: Path) -> None:
     assert min(blocks["c40"]) > max(blocks["c23"])
 
 
-def test_voices_are_equally_loud_and_a_machine_has_no_breath(small: Path) -> None:
-    rng = np.random.default_rng(0)
-    speech = draw_speech(rng, 0.5)
-    human, machine = human_voice(speech, rng), machine_voice(speech)
-    assert human.std() == pytest.approx(machine.std(), rel=0.01)
-    assert np.abs(human).max() <= 1
+def test_a_vocoder_is_as_loud_as_a_human_and_its_pulses_are_sharper() -> None:
+    sharper = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        speech = draw_speech(rng, 0.52)
+        human, machine = human_voice(speech, rng), vocoder_voice(speech)
+        assert max(np.abs(human).max(), np.abs(machine).max()) <= 1
+        assert human.std() == pytest.approx(machine.std(), rel=0.01)
+        for voice in (human, machine):
+            assert abs(voice.mean()) < 0.01 * voice.std()
+        sharp = [np.diff(voice).std() / voice.std() for voice in (human, machine)]
+        sharper.append(sharp[1] / sharp[0])
+    assert np.mean(sharper) > 1.2
+
+
+def test_a_fake_is_heard(small: Path) -> None:
     source, fakes = rows_of(small, METHODS[0])
     heard = source.sound(fakes[0], 0.0, AudioSpec(rate_hz=5000, n_samples=500))
     assert heard is not None

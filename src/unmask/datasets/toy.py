@@ -5,7 +5,7 @@
 needs no --data: this data set is made first. It has FaceForensics++'s four methods and two
 compressions by name, so that every recipe finds what it asks for; what stands behind the names are
 our own forgeries (`forge`), drawn strongly so that small networks learn them in a minute. Fakes
-have a machine's voice. Nobody is on two sides of the split. Numbers measured on it say that
+have a vocoder's voice. Nobody is on two sides of the split. Numbers measured on it say that
 something learns, and nothing about forgeries in the world.
 """
 
@@ -32,7 +32,7 @@ from unmask.datasets.toy_sound import (
     draw_speech,
     human_voice,
     loudness_of_frames,
-    machine_voice,
+    vocoder_voice,
 )
 from unmask.faces.align import cut_face
 from unmask.faces.detect import Detection
@@ -49,7 +49,7 @@ from unmask.types import Frame, Image
 from unmask.video.distort import recompress
 
 DATASET = "toy"
-VERSION = 1  # raise whenever a picture or a sound changes
+VERSION = 2  # raise whenever a picture or a sound changes
 
 SETTINGS = Settings(sampling="every", people="main", whole_frames=True, boxes="own")
 COMPRESSIONS = {"c23": None, "c40": 40}  # JPEG quality of the frame
@@ -223,7 +223,7 @@ class Filming:
             (replace(frame, rgb=fake), found)
             for (frame, found), (fake, _) in zip(shots, made, strict=True)
         )
-        return forged, [_picture_of(mask) for _, mask in made], machine_voice(speech)
+        return forged, [_picture_of(mask) for _, mask in made], vocoder_voice(speech)
 
 
 def _forger(method: str, rng: np.random.Generator, donor: Shots | None) -> Forger:

@@ -1,8 +1,9 @@
-"""Voices that do not exist: vowels of a source and resonances, and a machine's imitation of them.
+"""Voices that do not exist: vowels of a source and resonances, and a vocoder's imitation of them.
 
-A human one has a pitch that wanders, pulses that are never quite alike, breath, and vowels that
-glide. The imitation has the same pitch, vowels and loudness, but every pulse is the same and there
-is no breath: a buzz.
+A human one has a pitch that wanders, soft pulses that are never quite alike, a little breath, and
+vowels that glide. The imitation is what a vocoder of the simplest kind says: it was told pitch,
+resonances and loudness, and has clicks for a source. So it is as loud at every moment and says the
+same vowels, but each click is like the last and sharper than a throat's pulses: a buzz.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ Samples = NDArray[np.float32]
 RATE_HZ = 16_000
 _VOWELS = ((730.0, 1090.0), (270.0, 2290.0), (300.0, 870.0), (530.0, 1840.0), (570.0, 840.0))
 _BANDWIDTH_HZ = 90.0
-_RMS = 0.1
+_RMS = 0.05  # where one vowel jumps to the next there are peaks of fifteen times that
 _SYLLABLE_S = (0.12, 0.25)
+_OPEN = 0.6  # share of a turn in which the throat lets air through
+_BREATH = 0.02  # beside pulses of height 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +56,13 @@ def human_voice(speech: Speech, rng: np.random.Generator) -> Samples:
     phase = np.cumsum(speech.pitch_hz * (1 + wander)) / RATE_HZ
     turns = np.floor(phase).astype(np.int64)
     strength = rng.normal(1, 0.15, turns[-1] + 1)[turns]
-    pulse = strength * np.exp(-8.0 * (phase - turns))  # soft, so that it fades towards treble
-    breath = rng.normal(0, 0.25, n)
-    return _spoken(pulse + breath, speech)
+    openness = np.minimum((phase - turns) / _OPEN, 1)
+    pulse = strength * np.sin(np.pi * openness) ** 2
+    return _spoken(pulse + rng.normal(0, _BREATH, n), speech)
 
 
-def machine_voice(speech: Speech) -> Samples:
-    """Say it as a simple machine does."""
+def vocoder_voice(speech: Speech) -> Samples:
+    """Say it as a vocoder does."""
     phase = np.cumsum(np.full(len(speech.loudness), speech.pitch_hz)) / RATE_HZ
     click = np.diff(np.floor(phase), prepend=0.0)
     return _spoken(click, speech)
