@@ -188,7 +188,8 @@ def _data(path: Path, dataset: str | None, target: str | None) -> Data:
 def _protocols(named: Sequence[str]) -> tuple[str, ...]:
     from unmask.evaluation.protocols import PROTOCOLS
 
-    return tuple(PROTOCOLS) if "all" in named else tuple(named)
+    # Corruptions follow from --corrupt.
+    return tuple(p for p in PROTOCOLS if p != "corruption") if "all" in named else tuple(named)
 
 
 def _one_of(option: str, value: str | None, known: Sequence[str]) -> str | None:
@@ -243,7 +244,9 @@ def _print(grid: Grid, console: Console) -> None:
     if grid.head:
         kept = len(grid.head)
         endless = console.options.update(max_width=10_000)
-        while kept > 2 and console.measure(_rich(grid, kept), options=endless).maximum > console.width:
+        while (
+            kept > 2 and console.measure(_rich(grid, kept), options=endless).maximum > console.width
+        ):
             kept -= 1
         console.print(_rich(grid, kept), markup=False)
         if kept < len(grid.head):

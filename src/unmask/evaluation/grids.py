@@ -21,6 +21,7 @@ Column = tuple[str, Callable[[Cell], str]]
 UNIT = {"clip": "clips", "track": "people", "video": "videos"}
 NOTHING = "-"
 GAP = "false_positive_gap"
+WHOLE = ("overall", "within", "cross")  # protocols that leave a data set whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ def _section(protocol: str, data: str, cells: Sequence[Cell]) -> list[Grid]:
         found.append(_matrix(title, usual, notes))
     else:
         found.append(_ranking(title, usual, notes))
-        if len({cell.slice for cell in usual}) == 1:
+        if protocol in WHOLE:
             found.append(
                 _answers(f"{data}: probabilities and answers, {UNIT[cells[0].level]}", usual)
             )
@@ -68,7 +69,7 @@ def _section(protocol: str, data: str, cells: Sequence[Cell]) -> list[Grid]:
 
 def _ranking(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
     columns: list[Column] = [("detector", lambda cell: cell.detector)]
-    if len({cell.slice for cell in cells}) > 1:
+    if cells[0].protocol not in WHOLE or len({cell.slice for cell in cells}) > 1:
         columns.insert(0, ("slice", lambda cell: cell.slice))
     columns += [
         ("fake\n+ real", lambda cell: f"{cell.n_fake} + {cell.n_real}"),
@@ -123,6 +124,7 @@ def _robustness(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid
             detector,
             narrow(clean.get(detector)),
             *(narrow(at.get((detector, f"{kind}:{level}"))) for level in levels),
+            _mean_auc([at.get((detector, f"{kind}:{level}")) for level in levels]),
         )
         for kind in kinds
         for detector in dict.fromkeys(cell.detector for cell in hurt)
@@ -130,7 +132,7 @@ def _robustness(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid
     lowest = min(cell.coverage for cell in cells)
     return Grid(
         title=title + ": AUC",
-        head=("corruption", "detector", "none", *(f"level {level}" for level in levels)),
+        head=("corruption", "detector", "none", *(f"level {level}" for level in levels), "mean"),
         rows=tuple(rows),
         notes=(f"scored: at least {percent(lowest)} of the videos of every cell", *notes),
         words=frozenset((0, 1)),
@@ -177,12 +179,11 @@ def _provenance(
     cells: Sequence[Cell], notes: Mapping[tuple[str, str], Sequence[str]]
 ) -> list[Grid]:
     """What holds for all numbers of a detector on a data set, said once."""
-    shown = dict.fromkeys((cell.detector, cell.data) for cell in cells)
-    places: dict[str, list[str]] = {}
-    for detector, data in shown:
+    places: dict[tuple[str, str], list[str]] = {}
+    for detector, data in dict.fromkeys((cell.detector, cell.data) for cell in cells):
         for line in notes.get((detector, data), ()):
-            places.setdefault(line, []).append(f"{detector} on {data}")
-    said = tuple(f"{', '.join(names)}: {line}" for line, names in places.items())
+            places.setdefault((data, line), []).append(detector)
+    said = tuple(f"{', '.join(names)} on {data}: {line}" for (data, line), names in places.items())
     return [Grid(title="Behind these numbers", head=(), rows=(), notes=said)] if said else []
 
 
@@ -201,12 +202,17 @@ def _baselines(cells: Sequence[Cell]) -> list[str]:
 
 def _not_computed(cells: Sequence[Cell]) -> list[str]:
     """Cells without numbers or without comparison, by reason."""
-    names: dict[str, list[str]] = {}
+    found: dict[str, list[Cell]] = {}
     for cell in cells:
         for what, why in (("no numbers", cell.why_not), ("not compared", cell.why_not_against)):
             if why:
-                names.setdefault(f"{what}: {why}", []).append(f"{cell.detector} ({cell.slice})")
-    return [f"{', '.join(dict.fromkeys(found))}: {line}" for line, found in names.items()]
+                found.setdefault(f"{what}: {why}", []).append(cell)
+    lines = []
+    for line, without in found.items():
+        slices = ", ".join(dict.fromkeys(cell.slice for cell in without))
+        detectors = ", ".join(dict.fromkeys(cell.detector for cell in without))
+        lines.append(f"{slices} ({detectors}): {line}")
+    return lines
 
 
 def _grid(
@@ -238,6 +244,12 @@ def narrow(cell: Cell | None) -> str:
         return f"{number.value:.3f}"
     ends = f"({number.low:.2f}-{number.high:.2f})".replace("0.", ".")
     return f"{number.value:.3f} {ends}"
+
+
+def _mean_auc(cells: Sequence[Cell | None]) -> str:
+    """Mean over the levels of a corruption, where there are all."""
+    values = [cell.numbers["auc"].value for cell in cells if cell and "auc" in cell.numbers]
+    return f"{sum(values) / len(values):.3f}" if len(values) == len(cells) else NOTHING
 
 
 def percent(share: float) -> str:

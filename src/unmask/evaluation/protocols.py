@@ -104,13 +104,15 @@ def corruption(run: Run) -> list[Slice]:
 
 
 def face_size(run: Run) -> list[Slice]:
-    """Videos by the median side of their faces in pixels."""
+    """Videos by the median side of their faces in pixels; sizes that no video has are left out."""
     size = face_px(run.scores)
     slices = []
     for low, high in zip((0, *FACE_EDGES_PX), (*FACE_EDGES_PX, np.inf), strict=True):
-        name = f"{low} to {high} px" if np.isfinite(high) else f"{low} px and more"
-        slices.append(_slice(run, name.replace("0 to", "below", 1) if not low else name,
-                             (size >= low) & (size < high)))  # fmt: skip
+        inside = (size >= low) & (size < high)
+        name = f"{low} to {high} px" if low else f"below {high} px"
+        name = name if np.isfinite(high) else f"{low} px and more"
+        if inside.any():
+            slices.append(_slice(run, name, inside))
     lost = np.isnan(size)
     if lost.any():
         slices.append(_slice(run, "no face size known", lost))

@@ -63,7 +63,7 @@ def markdown(table: Table, *, command: str) -> str:
         "together. `scored`: share of the videos that have a score.\n",
     ]
     parts += [_markdown(grid) for grid in grids_of(table.cells, table.notes)]
-    return "\n".join(parts)
+    return "\n".join(parts).rstrip() + "\n"
 
 
 def comma_separated(cells: Sequence[Cell]) -> str:
