@@ -75,7 +75,7 @@ def test_data_without_numbers_say_why_and_fail_only_when_nothing_could_be_measur
     ("words", "answer"),
     [
         ((), "needs a detector and data"),
-        (("plain", "--data", "data", "--protocol", "overal"), 'did you mean "overall"'),
+        (("plain", "--data", "data", "--protocol", "overalls"), 'did you mean "overall"'),
         (("plain", "--data", "data", "--part", "train"), "known are test, val"),
         (("plain", "--data", "data", "--level", "frame"), "known are clip, track, video"),
         (("plain", "--data", "data", "--corrupt", "blur:9"), "levels are 0"),

@@ -164,8 +164,8 @@ def test_a_suite_file_is_read_strictly_and_from_its_own_folder(tmp_path, checkpo
     assert read.data[0].path == tmp_path / "data"
     assert (read.detectors[0].label, read.data[0].label) == ("tiny", "data")
     assert read.corrupt == ("blur:2",)
-    file.write_text(file.read_text() + 'lable = "x"\n')
-    with pytest.raises(ConfigError, match='data 1: unknown key lable; did you mean "label"'):
+    file.write_text(file.read_text() + 'labels = "x"\n')
+    with pytest.raises(ConfigError, match='data 1: unknown key labels; did you mean "label"'):
         read_suite(file)
 
 
@@ -186,8 +186,8 @@ def test_names_are_as_long_as_it_takes_to_tell_apart(tmp_path, checkpoint):
     ("change", "words"),
     [
         ({"detectors": ()}, "needs a detector and data"),
-        ({"protocols": ("overal",)}, 'did you mean "overall"'),
-        ({"corrupt": ("blurr:2",)}, 'did you mean "blur"'),
+        ({"protocols": ("overalls",)}, 'did you mean "overall"'),
+        ({"corrupt": ("blurs:2",)}, 'did you mean "blur"'),
     ],
 )
 def test_a_suite_that_cannot_be_run_is_refused_before_anything_is_scored(suite, change, words):
