@@ -17,6 +17,7 @@ from unmask.models.table import TABLE
 from unmask.training.recipes import known_recipes
 
 TABLES = published_tables()
+RECIPES = known_recipes()
 
 
 def numbers(table):
@@ -78,7 +79,7 @@ def test_numbers_are_where_the_source_prints_them(table, row, column, metric, pr
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_a_row_has_a_recipe_that_exists_or_says_why_not(table):
-    known = known_recipes()
+    known = RECIPES
     for row in table.rows:
         assert recipes_of(table, row) <= known.keys(), row.title
         assert row.recipes or row.cited or row.stated or row.counted
@@ -86,7 +87,7 @@ def test_a_row_has_a_recipe_that_exists_or_says_why_not(table):
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_what_is_beside_a_table_and_its_networks_exist(table):
-    known = known_recipes()
+    known = RECIPES
     for pattern in table.beside:
         assert any(
             fnmatch(name, pattern.replace("{column}", column.key))
@@ -103,10 +104,10 @@ def test_every_recipe_of_a_table_is_in_that_table():
         for row in table.rows:
             named.update(recipes_of(table, row))
         patterns = [p.replace("{column}", c.key) for p in table.beside for c in table.columns]
-        named.update(n for n in known_recipes() if any(fnmatch(n, p) for p in patterns))
+        named.update(n for n in RECIPES if any(fnmatch(n, p) for p in patterns))
     wanted = {
         name
-        for name, entry in known_recipes().items()
+        for name, entry in RECIPES.items()
         if entry.said.result or (entry.said.table and not entry.said.table.startswith("Fig"))
     }
     assert wanted <= named.keys()
@@ -123,7 +124,7 @@ def test_what_a_recipe_says_was_published_is_what_its_rows_hold():
                     number for v in values for number in (v.number, *v.others)
                 )
     compared = 0
-    for name, entry in known_recipes().items():
+    for name, entry in RECIPES.items():
         said = re.sub(
             r"\(.*?\)|DF-1\.0|FF\+\+|F2F|Table \w+|S\d|c\d\d|CDFv\d|\.55:", " ", entry.said.result
         )
@@ -158,7 +159,7 @@ def test_an_unknown_table_gets_the_nearest_name_and_a_paper_stands_for_all_its_t
         ("91.97/97.42 60.56/68.36", "91.97/97.42", "1 cells in 2 columns"),
         ("91.97/97.42 60.56/68.36", "91.97 60.56/68.36", "not one number for each"),
         ("91.97/97.42 60.56/68.36", "91.9x/97.42 60.56/68.36", "91.9x is no number"),
-        ('where = "Table 3"', 'wher = "Table 3"', "wher"),
+        ('where = "Table 3"', 'place = "Table 3"', "place"),
         ('on = "deeperforensics"', 'on = "deepforensics"', "deeperforensics"),
         ('metrics = ["auc"]', 'metrics = ["aux"]', "no metric aux"),
         ("cited = true", 'cited = true, stated = "x"', "exactly one of"),

@@ -158,9 +158,15 @@ class Table:
     origin: Origin
     level: Level  # what one score is of; clip = frame for image systems
     rule: Rule
-    trains_on: str  # a test set's name: its data set's training side
+    trains_on: (
+        str  # name of a side, with {column} where columns differ: its data set's training one
+    )
     sampling: str
     prepare: str
+
+    def learned_on(self, column: Column) -> str:
+        """Which data the detectors of a column learn from, by the name of their test side."""
+        return self.trains_on.replace("{column}", column.key)
 
     @property
     def places(self) -> list[tuple[Column, str]]:
@@ -280,10 +286,9 @@ def _faults(table: Table) -> Iterator[str]:
         for metric in column.metrics:
             if metric.partition("@")[0] not in known:
                 yield f"{column.name}: no metric {metric}; {suggestion(metric, sorted(known))}"
-        if column.on and column.on not in data_sides():
-            yield f"{column.name}: no test set {column.on}; {suggestion(column.on, [*data_sides()])}"
-    if table.trains_on and table.trains_on not in data_sides():
-        yield f"trains_on = {table.trains_on}: no such set"
+        for side in filter(None, (column.on, table.learned_on(column))):
+            if side not in data_sides():
+                yield f"{column.name}: no side {side}; {suggestion(side, [*data_sides()])}"
     for row in table.rows:
         kinds = [bool(row.recipes), row.cited, bool(row.stated), bool(row.counted)]
         if sum(kinds) != 1:

@@ -152,7 +152,7 @@ def _folds(sources: Sequence[str], measured_on: str) -> NDArray[np.int64]:
             f"a kind ({', '.join(FITS)}) or give at least {FOLDS} recordings"
         )
     order = np.random.default_rng(0).permutation(len(names))
-    return cast("NDArray[np.int64]", (order % FOLDS)[which])
+    return (order % FOLDS)[which]
 
 
 def _no_use(measured_on: str) -> DataError:
