@@ -64,3 +64,9 @@ def test_a_detector_that_is_the_wrong_way_round_is_not_turned_round():
     found = fix(made(30), validation(skill=-3.0), level="video")
     assert found.scores.header.calibration is None
     assert "uncalibrated" in found.calibration
+
+
+def test_a_handful_of_recordings_calibrates_nothing_and_says_so():
+    found = fix(made(10), validation(5), level="video")
+    assert found.scores.header.calibration is None
+    assert "of 5 recordings are too few to calibrate on" in found.calibration

@@ -208,3 +208,20 @@ def test_numbers_that_are_undefined_are_empty_in_csv_and_named_in_json(suite, tm
     assert "tpr_at_1pct_fpr" not in told["numbers"]
     assert "24 reals cannot show it" in told["undefined"]["tpr_at_1pct_fpr"]
     assert "nan" not in comma_separated(table.cells).lower()
+
+
+def test_a_val_side_with_people_of_the_test_side_fixes_nothing_and_stops_nothing(suite, tmp_path):
+    def predict(*_, part, **__):
+        return made(24, prefix="p", part=part)
+
+    table = run_suite(suite, tmp_path, predict=predict, how=QUICK)
+    assert all(cell.numbers for cell in table.cells)
+    assert "undecided" not in table.cells[0].numbers
+    assert any("share 24 recordings" in line for line in table.notes["plain", "one test"])
+
+
+def test_validation_scores_are_made_once_for_all_corruptions(suite, tmp_path):
+    predict = Predictor()
+    through = settled(replace(suite, corrupt=("blur",), data=suite.data[:1]))
+    run_suite(through, tmp_path, predict=predict, how=QUICK)
+    assert predict.asked.count(("plain", "one val", "none")) == 1

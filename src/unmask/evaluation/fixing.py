@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unmask.errors import DataError, UnmaskError
-from unmask.evaluation.scores import Level, Rule, ScoresFile
+from unmask.evaluation.intervals import MIN_SOURCES
+from unmask.evaluation.scores import Level, Rows, Rule, ScoresFile
 from unmask.scoring.calibrate import decision_thresholds
 from unmask.scoring.calibrate_fit import fit_platt
 from unmask.types import Calibration, Thresholds, Unit
@@ -93,10 +94,22 @@ def _calibration(
     clips = validation.columns.take(validation.columns.scored)
     name = validation.header.data
     try:
+        _refuse_few(clips, name)
         fitted = fit_platt(clips.numbers("logit"), clips.numbers("label"), measured_on=name)
     except UnmaskError as error:
         return None, f"uncalibrated, sigmoid of the logit ({error})"
     return fitted, f"fitted on {name} (Platt, clips)"
+
+
+def _refuse_few(clips: Rows, name: str) -> None:
+    """Refuse a handful of recordings: a curve through them would be theirs alone."""
+    source, fake = clips.codes("source")[0], clips.numbers("label") == 1
+    for words, chosen in (("fakes", fake), ("reals", ~fake)):
+        if (count := len(np.unique(source[chosen]))) < MIN_SOURCES:
+            raise DataError(
+                f"{name}: {words} of {count} recordings are too few to calibrate on; at least "
+                f"{MIN_SOURCES} are needed"
+            )
 
 
 def _thresholds(

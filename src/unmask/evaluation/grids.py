@@ -8,18 +8,28 @@ head is for narrow terminals.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from unmask.evaluation.cell_words import (
+    NOTHING,
+    SCORED_SHARE,
+    Column,
+    difference,
+    mean_auc,
+    narrow,
+    p_value,
+    percent,
+    plain,
+    right_of_all,
+    share_of,
+    spread,
+)
 from unmask.evaluation.cells import Cell
-from unmask.evaluation.intervals import Estimate
 from unmask.evaluation.protocols import PROTOCOLS
 from unmask.evaluation.runs import CLEAN
 
-Column = tuple[str, Callable[[Cell], str]]
-
 UNIT = {"clip": "clips", "track": "people", "video": "videos"}
-NOTHING = "-"
 GAP = "false_positive_gap"
 WHOLE = ("overall", "within", "cross")  # protocols that leave a data set whole
 
@@ -73,16 +83,16 @@ def _ranking(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
         columns.insert(0, ("slice", lambda cell: cell.slice))
     columns += [
         ("fake\n+ real", lambda cell: f"{cell.n_fake} + {cell.n_real}"),
-        _SCORED,
+        SCORED_SHARE,
         ("AUC (95 %)", lambda cell: spread(cell.numbers["auc"])),
     ]
     if first := next((cell.against.detector for cell in cells if cell.against), None):
         columns += [(f"AUC against\n{first}", difference), ("\np", p_value)]
     columns += [
-        ("\nEER", _plain("equal_error_rate")),
-        ("right\nat 0.5", _plain("accuracy")),
-        ("found at\n5 % FPR", _plain("tpr_at_5pct_fpr")),
-        ("\nAP", _plain("average_precision")),
+        ("\nEER", plain("equal_error_rate")),
+        ("right\nat 0.5", plain("accuracy")),
+        ("found at\n5 % FPR", plain("tpr_at_5pct_fpr")),
+        ("\nAP", plain("average_precision")),
     ]
     ordered = sorted(cells, key=lambda cell: [c.slice for c in cells].index(cell.slice))
     return _grid(title, columns, ordered, notes)
@@ -91,23 +101,23 @@ def _ranking(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
 def _answers(title: str, cells: Sequence[Cell]) -> Grid:
     columns: list[Column] = [
         ("detector", lambda cell: cell.detector),
-        _SCORED,
-        ("log\nloss", _plain("log_loss")),
-        ("\nbalanced", _plain("balanced_log_loss")),
-        ("\nBrier", _plain("brier")),
-        ("calibration\nerror", _plain("calibration_error")),
-        ("wrong in\nsurest 80 %", _share("error_of_surest_80")),
+        SCORED_SHARE,
+        ("log\nloss", plain("log_loss")),
+        ("\nbalanced", plain("balanced_log_loss")),
+        ("\nBrier", plain("brier")),
+        ("calibration\nerror", plain("calibration_error")),
+        ("wrong in\nsurest 80 %", share_of("error_of_surest_80")),
     ]
     if any("undecided" in cell.numbers for cell in cells):
         columns += [
-            ("fakes\ncalled fake", _share("fakes_called_fake")),
-            ("reals\ncalled fake", _share("reals_called_fake")),
-            ("fakes\ncalled real", _share("fakes_called_real")),
-            ("\nundecided", _share("undecided")),
-            ("wrong\nanswers", _share("error_of_answers")),
+            ("fakes\ncalled fake", share_of("fakes_called_fake")),
+            ("reals\ncalled fake", share_of("reals_called_fake")),
+            ("fakes\ncalled real", share_of("fakes_called_real")),
+            ("\nundecided", share_of("undecided")),
+            ("wrong\nanswers", share_of("error_of_answers")),
         ]
     if any(cell.tcr and cell.tcr.missed for cell in cells):
-        columns.append(("right at 0.5\nof all", _right_of_all))
+        columns.append(("right at 0.5\nof all", right_of_all))
     return _grid(title, columns, cells, ())
 
 
@@ -124,7 +134,7 @@ def _robustness(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid
             detector,
             narrow(clean.get(detector)),
             *(narrow(at.get((detector, f"{kind}:{level}"))) for level in levels),
-            _mean_auc([at.get((detector, f"{kind}:{level}")) for level in levels]),
+            mean_auc([at.get((detector, f"{kind}:{level}")) for level in levels]),
         )
         for kind in kinds
         for detector in dict.fromkeys(cell.detector for cell in hurt)
@@ -226,66 +236,3 @@ def _grid(
         notes=tuple(notes),
         words=frozenset(k for k, (name, _) in enumerate(columns) if name in ("detector", "slice")),
     )
-
-
-def spread(number: Estimate) -> str:
-    """`0.812 (0.795-0.829)`."""
-    if number.low is None or number.high is None:
-        return f"{number.value:.3f} (no interval)"
-    return f"{number.value:.3f} ({number.low:.3f}-{number.high:.3f})"
-
-
-def narrow(cell: Cell | None) -> str:
-    """`0.812 (.80-.83)` of a cell's AUC, where a row has many."""
-    if cell is None or "auc" not in cell.numbers:
-        return NOTHING
-    number = cell.numbers["auc"]
-    if number.low is None or number.high is None:
-        return f"{number.value:.3f}"
-    ends = f"({number.low:.2f}-{number.high:.2f})".replace("0.", ".")
-    return f"{number.value:.3f} {ends}"
-
-
-def _mean_auc(cells: Sequence[Cell | None]) -> str:
-    """Mean over the levels of a corruption, where there are all."""
-    values = [cell.numbers["auc"].value for cell in cells if cell and "auc" in cell.numbers]
-    return f"{sum(values) / len(values):.3f}" if len(values) == len(cells) else NOTHING
-
-
-def percent(share: float) -> str:
-    """A share in per cent: 100 % only where nothing is missing, 0 % only where nothing is there."""
-    rounded = min(max(100 * share, 0.1), 99.9) if 0 < share < 1 else 100 * share
-    return f"{rounded:.1f} %".replace(".0 %", " %")
-
-
-def difference(cell: Cell) -> str:
-    """`+0.052 (+0.020 to +0.083)`: to the first detector."""
-    if cell.against is None:
-        return "not comparable" if cell.why_not_against else NOTHING
-    found = cell.against.auc.difference
-    if found.low is None or found.high is None:
-        return f"{found.value:+.3f}"
-    return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
-
-
-def p_value(cell: Cell) -> str:
-    """How often chance alone would show such a difference."""
-    if cell.against is None or cell.against.auc.p_value is None:
-        return NOTHING
-    p = cell.against.auc.p_value
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _right_of_all(cell: Cell) -> str:
-    return f"{cell.tcr.right} / {cell.n_videos}" if cell.tcr else NOTHING
-
-
-def _plain(key: str) -> Callable[[Cell], str]:
-    return lambda cell: f"{cell.numbers[key].value:.3f}" if key in cell.numbers else NOTHING
-
-
-def _share(key: str) -> Callable[[Cell], str]:
-    return lambda cell: percent(cell.numbers[key].value) if key in cell.numbers else NOTHING
-
-
-_SCORED: Column = ("\nscored", lambda cell: percent(cell.coverage))

@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from unmask.errors import UnmaskError, UsageError
+from unmask.evaluation.caveats import known_of
 from unmask.evaluation.cells import Cell, How, cells_of
-from unmask.evaluation.fixing import fix
+from unmask.evaluation.fixing import fix, refuse_shared
 from unmask.evaluation.protocols import applicable
 from unmask.evaluation.runs import CLEAN, Learned, Run, learned_from
 from unmask.evaluation.scores import ScoresFile
 from unmask.evaluation.suite_file import Data, Detector, Suite
 
 Place = tuple[str, str]  # a detector and a data set, by their labels
+Watch = Callable[[int, int], None]  # how much is done, of how much
 Tell = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 
 
@@ -102,12 +104,11 @@ def run_suite(
     runs: list[Run] = []
     failed: list[Cell] = []
     notes: dict[Place, tuple[str, ...]] = {}
-    jobs = jobs_of(suite, out)
+    jobs, work = jobs_of(suite, out), _Work(suite=suite, out=out, predict=predict, how=how)
     for done, job in enumerate(jobs):
-        words = f"scoring {done + 1} of {len(jobs)}: {job.words}"
-        scorer = partial(predict, watch=partial(tell, words))
+        watch = partial(tell, f"scoring {done + 1} of {len(jobs)}: {job.words}")
         try:
-            run, lines = _run(job, suite, out, scorer, how)
+            run, lines = _run(job, work, watch)
         except UsageError:
             raise  # the request is wrong, and so will be all that follows
         except UnmaskError as error:
@@ -138,71 +139,82 @@ def _job(detector: Detector, data: Data, part: str, corruption: str, out: Path) 
     return Job(detector=detector, data=data, part=part, corruption=corruption, file=file)
 
 
-def _run(
-    job: Job, suite: Suite, out: Path, predict: Predict, how: How
-) -> tuple[Run, tuple[str, ...]]:
-    scores = _scores(job, suite, predict)
-    validation, lacking = _validation(scores, job, suite, out, predict)
-    fixed = fix(scores, validation, level=how.level, rule=how.rule)
-    known = learned_from(scores.header)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Work:
+    """What all jobs of a suite have in common."""
+
+    suite: Suite
+    out: Path
+    predict: Predict
+    how: How
+    validations: dict[Path, ScoresFile | str] = field(default_factory=dict)  # or why there are none
+
+
+def _run(job: Job, work: _Work, watch: Watch) -> tuple[Run, tuple[str, ...]]:
+    """One run, and what must be said of it."""
+    scores = _scores(job, work, watch)
+    validation = _validation(scores, job, work, watch)
+    lacking = [f"nothing was fixed: {validation}"] if isinstance(validation, str) else []
+    fixed_on = None if isinstance(validation, str) else validation
+    fixed = fix(scores, fixed_on, level=work.how.level, rule=work.how.rule)
     entry = job.detector
     learned = (
-        Learned(datasets=entry.learned_from, methods=entry.methods) if entry.learned_from else known
+        Learned(datasets=entry.learned_from, methods=entry.methods)
+        if entry.learned_from
+        else learned_from(scores.header)
     )
-    lines = (*_known_of(scores), *fixed.lines, *([lacking] if lacking else []))
-    return Run(scores=fixed.scores, learned=learned), lines
+    return Run(scores=fixed.scores, learned=learned), (*known_of(scores), *fixed.lines, *lacking)
 
 
-def _known_of(scores: ScoresFile) -> list[str]:
-    """Which videos have no score and why, and whether the detector may know the people in them."""
-    at, header = scores.at("video"), scores.header
-    lines = []
-    if at.missed:
-        reasons = ", ".join(f"{count} {name}" for name, count in at.missed.most_common())
-        lines.append(f"{at.missed.total()} of {at.n_videos} videos have no score: {reasons}")
-    if header.unlabelled:
-        lines.append(f"{header.unlabelled} videos left out: {header.target} target not known")
-    if header.leaks is None:
-        lines.append(
-            "what it learned from is not recorded, so nobody knows whether it has seen these "
-            "people before"
-        )
-    elif header.leaks:
-        lines.append(
-            f"{header.leaks} videos share a recording or a person with what it learned from: its "
-            "numbers are too good" + (" (allowed by --allow-leaks)" if header.leaks_allowed else "")
-        )
-    if header.overlaps:
-        lines.append(
-            f"the data set's own split leaves the same {', '.join(header.overlaps)} on both sides"
-        )
-    return lines
+def _validation(scores: ScoresFile, job: Job, work: _Work, watch: Watch) -> ScoresFile | str | None:
+    """Scores to fix on what the detector does not bring; or why there are none; None: it has all.
 
-
-def _validation(
-    scores: ScoresFile, job: Job, suite: Suite, out: Path, predict: Predict
-) -> tuple[ScoresFile | None, str]:
-    """Scores to fix on what the detector does not bring, or why there are none."""
-    header = scores.header
+    Raises:
+        DataError: data that were asked for by name cannot be used.
+    """
+    header, suite = scores.header, work.suite
     if header.calibration is not None and header.thresholds is not None:
-        return None, ""
-    data, part = job.data, "val" if job.part == "test" else "calib"
+        return None
     if suite.calibrate_on is not None:
-        data, part = Data(path=suite.calibrate_on, label=suite.calibrate_on.resolve().name), "val"
+        named = _job(job.detector, _calibration_data(suite), "val", CLEAN, work.out)
+        if named.file not in work.validations:
+            work.validations[named.file] = _scores(named, work, watch)
+        return work.validations[named.file]
+    own = _job(job.detector, job.data, "val" if job.part == "test" else "calib", CLEAN, work.out)
+    if own.file not in work.validations:
+        work.validations[own.file] = _usable(scores, own, work, watch)
+    return work.validations[own.file]
+
+
+def _usable(scores: ScoresFile, job: Job, work: _Work, watch: Watch) -> ScoresFile | str:
     try:
-        return _scores(_job(job.detector, data, part, CLEAN, out), suite, predict), ""
+        found = _scores(job, work, watch)
+        refuse_shared(scores, found)
     except UsageError:
         raise
     except UnmaskError as error:
-        return None, f"nothing to fix them on: {error}"
+        return str(error)
+    return found
 
 
-def _scores(job: Job, suite: Suite, predict: Predict) -> ScoresFile:
+def _calibration_data(suite: Suite) -> Data:
+    """The data of `--calibrate-on`, under a name that no other data have."""
+    assert suite.calibrate_on is not None, "asked for only where it was given"
+    path = suite.calibrate_on.resolve()
+    for entry in suite.data:
+        if entry.path.resolve() == path:
+            return entry
+    taken = {entry.label for entry in suite.data}
+    return Data(path=path, label=f"calibration-{path.name}" if path.name in taken else path.name)
+
+
+def _scores(job: Job, work: _Work, watch: Watch) -> ScoresFile:
     from unmask.video.corrupt import parse_corruptions
 
     through = None if job.corruption == CLEAN else parse_corruptions(job.corruption)[0]
     job.file.parent.mkdir(parents=True, exist_ok=True)
-    scores = predict(
+    suite = work.suite
+    scores = work.predict(
         job.detector.checkpoint,
         job.data.path,
         job.file,
@@ -215,6 +227,7 @@ def _scores(job: Job, suite: Suite, predict: Predict) -> ScoresFile:
         split=job.data.split,
         target=job.data.target,
         allow_leaks=suite.allow_leaks,
+        watch=watch,
     )
     header = replace(
         scores.header, detector=job.detector.label, data=f"{job.data.label} {job.part}"

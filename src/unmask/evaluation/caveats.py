@@ -1,0 +1,31 @@
+"""What must be said of scores whatever number is made from them."""
+
+from __future__ import annotations
+
+from unmask.evaluation.scores import ScoresFile
+
+
+def known_of(scores: ScoresFile) -> list[str]:
+    """Which videos have no score and why, and whether the detector may know the people in them."""
+    at, header = scores.at("video"), scores.header
+    lines = []
+    if at.missed:
+        reasons = ", ".join(f"{count} {name}" for name, count in at.missed.most_common())
+        lines.append(f"{at.missed.total()} of {at.n_videos} videos have no score: {reasons}")
+    if header.unlabelled:
+        lines.append(f"{header.unlabelled} videos left out: {header.target} target not known")
+    if header.leaks is None:
+        lines.append(
+            "what it learned from is not recorded, so nobody knows whether it has seen these "
+            "people before"
+        )
+    elif header.leaks:
+        lines.append(
+            f"{header.leaks} videos share a recording or a person with what it learned from: its "
+            "numbers are too good" + (" (allowed by --allow-leaks)" if header.leaks_allowed else "")
+        )
+    if header.overlaps:
+        lines.append(
+            f"the data set's own split leaves the same {', '.join(header.overlaps)} on both sides"
+        )
+    return lines
