@@ -114,6 +114,38 @@ def plain(config: Any) -> Table:
     return table
 
 
+def refuse_outside(config: Any, table: str, **intervals: str) -> None:
+    """Refuse numbers outside intervals, which are written as usual: `lr="[0, inf)"`.
+
+    None lies in every interval; of a tuple every number is looked at. `table` is where the keys
+    stand, "" = at the top.
+
+    Raises:
+        ConfigError: naming key, value and interval.
+
+    >>> from types import SimpleNamespace
+    >>> refuse_outside(SimpleNamespace(lr=-1.0), "train", lr="[0, inf)")
+    Traceback (most recent call last):
+        ...
+    unmask.errors.ConfigError: train.lr = -1.0: must be at least 0
+    """
+    for name, interval in intervals.items():
+        value = getattr(config, name)
+        low, high = (float(bound) for bound in interval[1:-1].split(","))
+        closed = interval[0] == "[", interval[-1] == "]"
+        for number in value if isinstance(value, tuple) else (value,):
+            if number is None:
+                continue
+            above = number >= low if closed[0] else number > low
+            below = number <= high if closed[1] else number < high
+            if not (above and below):  # nor is what is no number in it
+                words = [f"at least {low:.10g}" if closed[0] else f"above {low:.10g}"]
+                if high < float("inf"):
+                    words.append(f"at most {high:.10g}" if closed[1] else f"below {high:.10g}")
+                key = f"{table}.{name}" if table else name
+                raise ConfigError(f"{key} = {value}: must be {' and '.join(words)}")
+
+
 @cache
 def _adapter(cls: Any) -> TypeAdapter[Any]:
     """Make pydantic's view of a class, once: it takes as long as a hundred uses."""

@@ -91,6 +91,21 @@ def test_precedence_is_base_then_row_then_tiny_then_set(entries: dict[str, recip
     assert resolve(entries["fam/d3"], ["scale=tiny"])["model"] == {"depth": 1, "size_px": 64}
 
 
+def test_of_two_lengths_the_one_said_last_counts(
+    path: Path, entries: dict[str, recipes.Entry]
+) -> None:
+    long = entries["fam/d3-long"]  # 9 epochs by its row
+    assert resolve(long, ["train.steps=7"])["train"] == {"lr": 0.1, "batch": 32, "steps": 7}
+    path.write_text(FILE.replace("lr = 0.3,", "lr = 0.3, steps = 40,"))
+    long = find_recipe(f"{path}:fam/d3-long")
+    assert resolve(long)["train"]["epochs"] == 9.0
+    assert "epochs" not in resolve(long, ["scale=tiny"])["train"]
+    over = resolve(long, ["scale=tiny", "train.epochs=2.0"])["train"]
+    assert over == {"lr": 0.3, "batch": 4, "epochs": 2.0}
+    with pytest.raises(ConfigError, match="two lengths of one run"):
+        resolve(long, ["train.epochs=2.0", "train.steps=7"])
+
+
 def test_what_a_row_sets_is_laid_over_what_its_choices_set(tmp_path: Path) -> None:
     file = tmp_path / "rows.toml"
     text = '[axes.a]\nx.set.train.lr = 1.0\n[[row]]\nname = "r-{a}"\nset.train.lr = 2.0'

@@ -8,8 +8,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
+from tiny_training import TinyNet
 
 from unmask.errors import ConfigError, DataError, UsageError
+from unmask.models import create_objective
 from unmask.models.base import to_tensors
 from unmask.models.checkpoint import read_checkpoint
 from unmask.models.weights import load_network
@@ -163,9 +165,53 @@ def test_one_class_to_choose_on_is_refused_before_training(
         ("train.precision=bf16", "'bf16-mixed'"),
         ("train.batch=0", "at least 1"),
         ("train.accumulate=3", "equal parts"),
+        ("train.lr=-1e-3", "train.lr = -0.001: must be at least 0"),
+        ("train.lr=nan", "train.lr = nan: must be at least 0"),
+        ("train.lr=inf", "train.lr = inf: must be at least 0"),
+        ("train.weight_decay=-0.1", "at least 0"),
+        ("train.betas=[0.9, 1.0]", "train.betas = (0.9, 1.0): must be at least 0 and below 1"),
+        ("train.momentum=1.0", "at least 0 and below 1"),
+        ("train.nesterov=true", "kind of momentum of sgd"),
+        ("train.warmup_steps=-1", "at least 0"),
+        ("train.schedule_steps=0", "at least 1"),
+        ("train.schedule=multistep", "milestones is empty"),
+        ("train.milestones=[3.0, -1.0]", "above 0"),
+        ("train.power=0.0", "above 0"),
+        ("train.gamma=1.5", "train.gamma = 1.5: must be above 0 and at most 1"),
+        ("train.plateau_patience=-1", "at least 0"),
+        ("train.floor=2.0", "at least 0 and at most 1"),
+        ("train.epochs=0.0", "train.epochs = 0.0: must be above 0"),
+        ("train.steps=0", "at least 1"),
+        ("train.clip_norm=0.0", "above 0"),
+        ("train.ema_decay=1.0", "train.ema_decay = 1.0: must be above 0 and below 1"),
+        ("train.max_hours=0.0", "above 0"),
+        ("train.save_every_s=-1.0", "at least 0"),
+        ("train.workers=-1", "at least 0"),
+        ("train.seed=-1", "train.seed = -1: must be at least 0 and at most 4294967295"),
+        ("train.patience=0", "at least 1"),
+        ("dsd.generations=0", "dsd.generations = 0: must be at least 1"),
     ],
 )
 def test_a_bad_key_or_value_is_refused(recipe: Path, override: str, said: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         read_recipe(str(recipe), [override])
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("system", "bad", "said"),
+    [
+        ("dtn", {"alpha": [4.0, -0.4, 0.6]}, "objective.alpha = (4.0, -0.4, 0.6): must be"),
+        ("dtn", {"temperature": 0.0}, "above 0"),
+        ("dtn", {"reweight": -1.0}, "above 0"),
+        ("baselines", {"class_weights": [1.0, 0.0]}, "above 0"),
+        ("baselines", {"label_smoothing": 1.0}, "at least 0 and below 1"),
+        ("vit_distill", {"lam": 1.5}, "objective.lam = 1.5: must be at least 0 and at most 1"),
+    ],
+)
+def test_weights_of_losses_outside_their_ranges_are_refused(
+    system: str, bad: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        create_objective(system, TinyNet(), **bad)
     assert said in str(refusal.value)

@@ -25,6 +25,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unmask.config import refuse_outside
 from unmask.errors import UsageError
 from unmask.models import base
 from unmask.models.base import Network, freeze, spec_of
@@ -204,6 +205,9 @@ class LossConfig:
 
     lam: float = 0.5  # share of the class token; 1 = no distillation
     label_smoothing: float = 0.01  # labels are clipped to [s, 1 - s], as in the baseline's code
+
+    def __post_init__(self) -> None:
+        refuse_outside(self, "objective", lam="[0, 1]", label_smoothing="[0, 0.5)")
 
 
 class Objective(base.Objective):

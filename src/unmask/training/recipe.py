@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from unmask.config import build
+from unmask.config import build, refuse_outside
 from unmask.datasets.samples import DataConfig
 from unmask.errors import ConfigError, UsageError
 from unmask.training.plan import TrainConfig
@@ -32,8 +32,7 @@ class DsdConfig:
     patience: int = 5  # validations without a better one; the paper gives no number
 
     def __post_init__(self) -> None:
-        if self.generations < 1 or self.patience < 1:
-            raise ConfigError("dsd.generations and dsd.patience are counts: at least 1")
+        refuse_outside(self, "dsd", generations="[1, inf)", patience="[1, inf)")
         if self.select is not None and not 0 <= self.select <= self.generations:
             raise ConfigError(f"dsd.select = {self.select}: there are 0 to {self.generations}")
 

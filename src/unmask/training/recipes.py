@@ -187,8 +187,8 @@ def read_recipes(path: Path) -> Iterator[Entry]:
             path=path,
             about=told,
             said=row,
-            values=merge(values, {**row.set, **named}),
-            tiny=None if tiny is None else merge(tiny, row.tiny),
+            values=laid_over(values, {**row.set, **named}),
+            tiny=None if tiny is None else laid_over(tiny, row.tiny),
         )
 
 
@@ -209,8 +209,8 @@ def resolve(entry: Entry, overrides: Iterable[str] = ()) -> Table:
     if scale == "tiny":
         if entry.tiny is None:
             raise UsageError(f"{entry.name}: no [tiny] table, so it cannot be run at scale=tiny")
-        values = merge(values, entry.tiny)
-    values = merge(values, over)
+        values = laid_over(values, entry.tiny)
+    values = laid_over(values, over)
     values["after"] = list(dict.fromkeys(_referred(values)))
 
     def folder(source: str) -> str:
@@ -223,13 +223,32 @@ def resolve(entry: Entry, overrides: Iterable[str] = ()) -> Table:
     return {key: value for key, value in values.items() if key not in taken_away}
 
 
+def laid_over(values: Table, over: Table) -> Table:
+    """Lay values of later precedence over others.
+
+    A run is so many epochs or so many steps long: which of the two was said last counts.
+
+    Raises:
+        ConfigError: both are said at once.
+    """
+    merged, lengths = merge(values, over), {"steps", "epochs"} & set(over.get("train", {}))
+    if len(lengths) == 2:
+        raise ConfigError(
+            "train.steps and train.epochs are two lengths of one run; set one of them"
+        )
+    if lengths:
+        said = {"steps", "epochs"} - lengths
+        merged["train"] = {k: v for k, v in merged["train"].items() if k not in said}
+    return merged
+
+
 def _every_way(row: Row, axes: Mapping[str, Mapping[str, Choice]]) -> Iterator[Row]:
     """Make a row of every way through the axes in its name; itself if there are none."""
     used = _AXIS.findall(row.name)
     for names in itertools.product(*(axes[axis] for axis in used)):
         way = dict(zip(used, names, strict=True))
         chosen = [axes[axis][name] for axis, name in way.items()]
-        values = reduce(merge, (*(choice.set for choice in chosen), row.set))
+        values = reduce(laid_over, (*(choice.set for choice in chosen), row.set))
         name = row.name.format(**way)
         yield Row(
             name=name,
@@ -237,7 +256,7 @@ def _every_way(row: Row, axes: Mapping[str, Mapping[str, Choice]]) -> Iterator[R
             row=", ".join([row.row.format(**way), *(c.row for c in chosen if c.row)]),
             result=_published(row, name),
             set={**values, **_references(values, partial(_worked_in, way))},
-            tiny=reduce(merge, (*(choice.tiny for choice in chosen), row.tiny)),
+            tiny=reduce(laid_over, (*(choice.tiny for choice in chosen), row.tiny)),
         )
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from unmask.config import refuse_outside
 from unmask.models import base
 from unmask.models.base import Network
 from unmask.types import Batch, Losses
@@ -24,6 +25,9 @@ class LossConfig:
     label_smoothing: float = 0.0
     # (real, fake). Against 4 fakes per real, inverse to frequency with mean 1: (1.6, 0.4).
     class_weights: tuple[float, float] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        refuse_outside(self, "objective", label_smoothing="[0, 1)", class_weights="(0, inf)")
 
 
 class Objective(base.Objective):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unmask.config import refuse_outside
 from unmask.errors import UsageError
 from unmask.models import base
 from unmask.models.base import Network, freeze
@@ -68,6 +69,12 @@ class LossConfig:
     # Two ideas of the paper's limitations, off; amounts are ours. In training with a teacher only.
     reweight: float = 1.0  # weight of an item that the teacher gets wrong, beside 1 of the others
     augment_ambiguous: int = 0  # disturbed copies of each item of which the teacher is not sure
+
+    def __post_init__(self) -> None:
+        refuse_outside(self, "objective", alpha="[0, inf)", augment_ambiguous="[0, inf)")
+        positive = ("centre_eps", "temperature", "reweight")
+        refuse_outside(self, "objective", **dict.fromkeys(positive, "(0, inf)"))
+        refuse_outside(self, "objective", feature_dim="[1, inf)")
 
 
 @dataclass(kw_only=True)
