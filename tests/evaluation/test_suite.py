@@ -33,7 +33,8 @@ class Predictor:
         n, prefix = {"test": (24, "p"), "val": (100, "v"), "calib": (100, "c")}[part]
         skill = (3.0 if name == "good" else 1.5) - 0.3 * (corruption.level if corruption else 0)
         return made(n, prefix=prefix, skill=skill, part=part, seed=len(name),
-                    corruption=str(corruption or "none"), **self.changes)  # fmt: skip
+                    corruption=str(corruption or "none"),
+                    applied_to="crop" if corruption else "", **self.changes)  # fmt: skip
 
 
 @pytest.fixture
@@ -115,6 +116,7 @@ def test_corruptions_are_measured_beside_the_clean_scores(suite, tmp_path):
     robust = [c for c in table.cells if c.protocol == "corruption" and c.detector == "plain"]
     assert [cell.corruption for cell in robust] == ["none", "blur:3", "blur:5"]
     assert len({cell.numbers["auc"].value for cell in robust}) == 3
+    assert "corruptions are of the stored crop" in markdown(table, command="")
 
 
 def test_data_that_cannot_be_scored_leave_a_cell_with_the_reason_and_stop_nothing(suite, tmp_path):

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from unmask.evaluation.scores import ScoresFile
 
+_PLACES = {
+    "frame": "corruptions are of the frame, before faces are looked for",
+    "crop": "corruptions are of the stored crop: faces were found in the clean picture",
+}
+
 
 def known_of(scores: ScoresFile) -> list[str]:
     """Which videos have no score and why, and whether the detector may know the people in them."""
     at, header = scores.at("video"), scores.header
-    lines = []
+    lines = [_PLACES[header.applied_to]] if header.applied_to else []
     if at.missed:
         reasons = ", ".join(f"{count} {name}" for name, count in at.missed.most_common())
         lines.append(f"{at.missed.total()} of {at.n_videos} videos have no score: {reasons}")

@@ -115,7 +115,8 @@ def run_suite(
             failed.append(_failure(job, how, str(error)))
             continue
         runs.append(run)
-        notes.setdefault((job.detector.label, run.scores.header.data), lines)
+        place = job.detector.label, run.scores.header.data
+        notes[place] = tuple(dict.fromkeys((*notes.get(place, ()), *lines)))
     protocols = (*suite.protocols, *(["corruption"] if suite.corrupt else []))
     cells = cells_of(
         runs, tuple(dict.fromkeys(protocols)), how, told=partial(tell, "measuring slices")
