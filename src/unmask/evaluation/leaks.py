@@ -14,7 +14,8 @@ from unmask.datasets.learned import Learned, in_words, read_learned
 from unmask.errors import DataError
 from unmask.evaluation.exam import Case, Exam, Part
 
-LEARNED_PARTS: tuple[Part, ...] = ("train", "calib")  # asked for by name: to fit, or to see overfit
+# Asked for by name, to fit thresholds on or to see overfitting: kin are marked and not refused.
+LEARNED_PARTS: tuple[Part, ...] = ("train", "calib", "val")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -117,7 +117,7 @@ def _key(kin: Kinship, wanted: Wanted, checkpoint: Checkpoint, sha256: str, runt
     """Gather everything that the rows depend on."""
     return {
         "weights": sha256,
-        "input": checkpoint.meta.input_spec.__repr__(),
+        "input": str(checkpoint.meta.input_spec),
         "runtime": runtime,
         "data": kin.exam.data_digest(),
         "files": kin.exam.state,

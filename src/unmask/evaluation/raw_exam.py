@@ -54,7 +54,8 @@ def raw_exam(dataset: str, root: Path, wanted: Wanted, *, split: str | None = No
     """
     if wanted.part == "calib":
         raise UsageError(f"{root}: what a detector was chosen on is read from prepared data")
-    manifest = read_dataset(dataset, root, options=ReadOptions(split=split)).checked()
+    listing = read_dataset(dataset, root, options=ReadOptions(split=split))
+    manifest = listing.manifest if wanted.part == "all" else listing.checked()
     chosen = [v for v in manifest.videos if wanted.part in ("all", v.split)]
     labelled = [v for v in chosen if label_of(v, wanted.target) is not None]
     raw = _Raw(manifest, wanted)
