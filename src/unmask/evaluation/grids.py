@@ -144,7 +144,7 @@ def _robustness(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid
         title=title + ": AUC",
         head=("corruption", "detector", "none", *(f"level {level}" for level in levels), "mean"),
         rows=tuple(rows),
-        notes=(f"scored: at least {percent(lowest)} of the videos of every cell", *notes),
+        notes=(f"scored: {percent(lowest)} of the videos of every cell, or more", *notes),
         words=frozenset((0, 1)),
     )
 
@@ -162,7 +162,7 @@ def _matrix(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
             (learned, detector, *(narrow(split.get((detector, learned, on))) for on in tested))
             for detector, learned in learners
         ),
-        notes=(f"scored: at least {percent(lowest)} of the videos of every cell", *notes),
+        notes=(f"scored: {percent(lowest)} of the videos of every cell, or more", *notes),
         words=frozenset((0, 1)),
     )
 
