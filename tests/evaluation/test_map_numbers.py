@@ -13,7 +13,9 @@ from unmask.evaluation.map_numbers import (
     entropy,
     gini,
     head_likeness,
+    mean_if_any,
     mean_of,
+    numbers_of,
     share_of_rise,
     spread_between,
 )
@@ -129,6 +131,8 @@ def test_a_mean_leaves_the_undefined_out_and_counts_it() -> None:
     assert mean.estimate.low is None, "two recordings show no spread"
     with pytest.raises(DataError, match="undefined for all 2"):
         mean_of([math.nan, math.nan], ["a", "b"])
+    assert mean_if_any(np.full(2, np.nan), ["a", "b"]) is None
+    assert numbers_of(None) == {"value": None, "n": 0}
 
 
 def test_intervals_of_means_draw_recordings_not_examples(rng: np.random.Generator) -> None:

@@ -20,6 +20,7 @@ from unmask.cli import (
     demo,
     doctor,
     evaluate,
+    explain,
     figure,
     forge,
     models,
@@ -55,6 +56,7 @@ app.command("scan")(scan.scan)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(evaluate.evaluate)
+app.command("explain")(explain.explain)
 app.command("figure")(figure.figure)
 app.command("forge")(forge.forge)
 app.command("models")(models.models)

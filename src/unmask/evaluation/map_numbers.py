@@ -136,6 +136,16 @@ def mean_of(values: Sequence[float] | Floats, source: Sequence[str], *, seed: in
     return Mean(estimate=estimate, n=mean.n, undefined=mean.undefined)
 
 
+def mean_if_any(values: Floats, source: Sequence[str]) -> Mean | None:
+    """Mean of numbers as `mean_of` has it; None where it is undefined for all of them."""
+    return mean_of(values, source) if np.isfinite(values).any() else None
+
+
+def numbers_of(mean: Mean | None) -> dict[str, Any]:
+    """Plain values of a mean, or that it was undefined for all."""
+    return {"value": None, "n": 0} if mean is None else mean.numbers
+
+
 def _shares(maps: Map) -> Floats:
     positive = np.clip(np.asarray(maps, np.float64), 0, None)
     total = positive.sum(-1, keepdims=True)

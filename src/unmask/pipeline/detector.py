@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from unmask.models.checkpoint import (
 )
 from unmask.pipeline.ingest import Ingested, ingest, ingest_scene
 from unmask.pipeline.questions import Question, batch_of, questions
-from unmask.pipeline.runtime import Backend, Device, Runtime, open_runtime
+from unmask.pipeline.runtime import Backend, Device, Runtime, TorchRuntime, open_runtime
 from unmask.pipeline.sound import Listener
 from unmask.scoring.calibrate import apply
 from unmask.scoring.verdict import judge
@@ -110,11 +111,31 @@ class Detector:
 
     def batches(self, path: str | Path, *, n_frames: int = DEFAULT_FRAMES) -> Iterator[Batch]:
         """Model inputs of a file exactly as `scan` makes them, one batch a person and chunk."""
+        return (batch for _, batch in self.asked(path, n_frames=n_frames))
+
+    def asked(
+        self, path: str | Path, *, n_frames: int = DEFAULT_FRAMES
+    ) -> Iterator[tuple[Sequence[Question], Batch]]:
+        """Yield the same batches, each with the clips that it holds."""
         seen = self._ingest(Path(path), n_frames)
         sound = self._listener(Path(path))
         for own in self._questions(seen, sound):
             for some in self._chunks(own):
-                yield batch_of(some, self.input_spec, sound)
+                yield some, batch_of(some, self.input_spec, sound)
+
+    @property
+    def network(self) -> Any:
+        """The torch network itself, to look inside.
+
+        Raises:
+            UsageError: an exported graph runs in its place.
+        """
+        if not isinstance(self._runtime, TorchRuntime):
+            raise UsageError(
+                f"{self.model.name} runs as {self._runtime.name}, which cannot be looked into; "
+                "open it with backend='torch'"
+            )
+        return self._runtime.network
 
     def _ingest(self, path: Path, n_frames: int) -> Ingested:
         if n_frames < 1:

@@ -76,7 +76,7 @@ class TorchRuntime:
 
         self._torch = torch
         self._device = device
-        self._network = network.eval().to(device)
+        self.network = network.eval().to(device)  # explanations look inside it
         self.name = f"torch {device} f32"
 
     def __call__(self, batch: Batch) -> Output:
@@ -84,7 +84,7 @@ class TorchRuntime:
         from unmask.models.base import to_tensors
 
         with self._torch.inference_mode():
-            out = self._network(to_tensors(batch, self._device))
+            out = self.network(to_tensors(batch, self._device))
         cam = {k: v.float().cpu().numpy() for k, v in out.aux.items() if k == "cam"}
         return Output(logit=out.logit.float().cpu().numpy(), aux=cam)
 

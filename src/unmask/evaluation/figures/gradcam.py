@@ -20,7 +20,7 @@ from unmask.evaluation.examples import Example, flat
 from unmask.evaluation.figures import Asked, canvas, panels
 from unmask.evaluation.figures.networks import Look, Opened, flat_maps, opened, settings_of
 from unmask.evaluation.localisation import enlarged
-from unmask.evaluation.map_numbers import Mean, correlation, mean_of
+from unmask.evaluation.map_numbers import Mean, correlation, mean_if_any, numbers_of
 from unmask.explain.places import place_of
 from unmask.video.corrupt import Corruption, parse_corruptions
 
@@ -79,15 +79,15 @@ def draw_corrupted(asked: Asked) -> canvas.Picture:
     panels.column_heads(axes, ["clean", *map(str, corruptions)])
     panels.row_heads(axes, ["", *(_short(net.name) for net in networks)])
     _dots(right.subplots(1, 1), networks, likeness)
-    some = next(iter(likeness[0].values()))
+    clips = max((mean.n for of in likeness for mean in of.values() if mean), default=0)
     canvas.title(
         figure,
         "Do maps stay where they were when the picture is corrupted?",
         f"Grad-CAM. {panels.SIGNED_KEY}; one range for each network. Under a map: its correlation "
-        f"with the clean one. Right: mean over {some.n} clips with 95 % interval by recording",
+        f"with the clean one. Right: mean over {clips} clips with 95 % interval by recording",
     )
     numbers = {
-        net.name: {name: mean.numbers for name, mean in of.items()}
+        net.name: {name: numbers_of(mean) for name, mean in of.items()}
         for net, of in zip(networks, likeness, strict=True)
     }
     return canvas.Picture(figure=figure, numbers=numbers, inputs=[net.header for net in networks])
@@ -140,12 +140,9 @@ def _inside(net: Opened, group: Sequence[Example], maps: Maps) -> dict[str, Any]
     if not known:
         return None
     means = [np.asarray(masks[i]).mean(0) for i in known]
-    shares = share_inside(maps[known], means)
-    if not np.isfinite(shares).any():
-        return None
-    mean = mean_of(shares, [group[i].source for i in known])
+    mean = mean_if_any(share_inside(maps[known], means), [group[i].source for i in known])
     area = float(np.mean([mask.mean() for mask in means]))
-    return {"share_inside_forged": mean.numbers, "forged_share_of_area": area}
+    return {"share_inside_forged": numbers_of(mean), "forged_share_of_area": area}
 
 
 def _stay(
@@ -154,13 +151,13 @@ def _stay(
     examples: Sequence[Example],
     corruptions: Sequence[Corruption],
     faces: NDArray[np.object_] | None,
-) -> dict[str, Mean]:
+) -> dict[str, Mean | None]:
     """Draw one clip's maps under every corruption; returns how alike all clips' maps stay."""
     shown = next((i for i, one in enumerate(examples) if one.label), 0)
     seen = [list(examples), *([one.corrupted(c) for one in examples] for c in corruptions)]
     maps = [net.maps(some, "grad_cam") for some in seen]
     largest = panels.largest_of(np.stack([m[shown, 0] for m in maps]))
-    likeness: dict[str, Mean] = {}
+    likeness: dict[str, Mean | None] = {}
     for column, (some, map_) in enumerate(zip(seen, maps, strict=True)):
         view = _shown_view(some[shown], net)
         if faces is not None:
@@ -168,17 +165,24 @@ def _stay(
         panels.show(axes[column], panels.signed_heat(view, map_[shown, 0], largest))
         if column:
             alike = correlation(flat_maps(maps[0]), flat_maps(map_))
-            panels.below(axes[column], f"r = {alike[shown]:.2f}")
-            likeness[str(corruptions[column - 1])] = mean_of(alike, [e.source for e in examples])
+            panels.below(
+                axes[column],
+                "no correlation" if np.isnan(alike[shown]) else f"r = {alike[shown]:.2f}",
+            )
+            source = [example.source for example in examples]
+            likeness[str(corruptions[column - 1])] = mean_if_any(alike, source)
     return likeness
 
 
-def _dots(axes: Axes, networks: Sequence[Opened], likeness: Sequence[dict[str, Mean]]) -> None:
+def _dots(
+    axes: Axes, networks: Sequence[Opened], likeness: Sequence[dict[str, Mean | None]]
+) -> None:
     names = list(likeness[0])
     for i, (net, of) in enumerate(zip(networks, likeness, strict=True)):
         shift = 0.12 * (i - (len(networks) - 1) / 2)
         for k, mean in enumerate(of.values()):
-            canvas.whisker(axes, k + shift, mean.estimate, i)
+            if mean is not None:
+                canvas.whisker(axes, k + shift, mean.estimate, i)
         axes.plot([], [], canvas.marker_of(i), color=canvas.colour_of(i), label=net.name)
     axes.set_xticks(range(len(names)), names)
     axes.set(

@@ -35,8 +35,9 @@ def draw_guides(asked: Asked) -> canvas.Picture:
     maps = guiding_maps(net, examples)
     first = [examples.index(group[0]) for group in groups.values()][:MOST_SHOWN]
     columns = len(first)
-    figure = canvas.figure_of(height_in=1.4 * (1 + len(maps)) + 0.9)
-    left, right = panels.side_by_side(figure, (1.05 * columns, max(2.2, 7.5 - 1.05 * columns)))
+    wide = min(1.05 * columns, canvas.WIDTH_IN - 2.2)
+    figure = canvas.figure_of(height_in=(wide / columns + 0.22) * (1 + len(maps)) + 0.9)
+    left, right = panels.side_by_side(figure, (wide, canvas.WIDTH_IN - wide))
     axes = panels.grid_of(left, 1 + len(maps), columns)
     panels.close_together(figure)
     for one, i in zip(axes[0], first, strict=True):

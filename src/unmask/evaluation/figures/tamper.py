@@ -20,7 +20,13 @@ from unmask.evaluation.examples import Example
 from unmask.evaluation.figures import Asked, canvas, panels
 from unmask.evaluation.figures.networks import Look, Opened, opened, settings_of
 from unmask.evaluation.localisation import enlarged
-from unmask.evaluation.map_numbers import Mean, mean_of, share_of_rise
+from unmask.evaluation.map_numbers import (
+    Mean,
+    mean_if_any,
+    mean_of,
+    numbers_of,
+    share_of_rise,
+)
 from unmask.evaluation.probe import EDITS, tampered
 from unmask.explain.maps import SIGNED, methods_of
 
@@ -46,7 +52,7 @@ def draw_probe(asked: Asked) -> canvas.Picture:
     panels.close_together(figure)
     _show(axes, networks[0], found[0])
     _dots(beneath.subplots(1, 1), networks, found)
-    n = next(iter(found[0].share.values())).n
+    n = next(iter(found[0].logit_rise.values())).n
     canvas.title(
         figure,
         "Do maps rise where a face was tampered with?",
@@ -67,7 +73,7 @@ class _Probe:
     before: Maps  # (n, h, w)
     after: dict[str, Maps]
     edited: dict[str, Example]  # the first example
-    share: dict[str, Mean]
+    share: dict[str, Mean | None]  # None: nothing rose in any face
     even: dict[str, float]  # share of the area that was edited
     logit_rise: dict[str, Mean]
 
@@ -77,7 +83,7 @@ class _Probe:
             "method": self.method,
             **{
                 name: {
-                    "share_of_rise_inside": self.share[name].numbers,
+                    "share_of_rise_inside": numbers_of(self.share[name]),
                     "share_of_area": self.even[name],
                     "logit_rise": self.logit_rise[name].numbers,
                 }
@@ -108,7 +114,7 @@ def _probe(net: Opened, reals: Sequence[Example], method: str) -> _Probe:
         shape = inside.shape[1:]
         large = [np.stack([enlarged(m, shape) for m in maps]) for maps in (before, after[name])]
         flat = [m.reshape(len(reals), -1) for m in (*large, inside)]
-        share[name] = mean_of(share_of_rise(*flat), source)
+        share[name] = mean_if_any(share_of_rise(*flat), source)
         even[name] = float(inside.mean())
         rise[name] = mean_of(net.logits(changed) - logits, source)
     return _Probe(
@@ -152,7 +158,8 @@ def _dots(axes: Axes, networks: Sequence[Opened], found: Sequence[_Probe]) -> No
     for i, (net, of) in enumerate(zip(networks, found, strict=True)):
         shift = 0.12 * (i - (len(networks) - 1) / 2)
         for k, (name, mean) in enumerate(of.share.items()):
-            canvas.whisker(axes, k + shift, mean.estimate, i)
+            if mean is not None:
+                canvas.whisker(axes, k + shift, mean.estimate, i)
             axes.plot(k + shift, of.even[name], "_", color=canvas.QUIET, markersize=14)
         axes.plot(
             [], [], canvas.marker_of(i), color=canvas.colour_of(i), label=f"{net.name}, {of.method}"
