@@ -16,11 +16,12 @@ from face_clips import FPS, scene, write_walk
 from media import write_clip
 from unmask.errors import UnreadableMediaError, UsageError
 from unmask.faces.detect import FaceDetector
+from unmask.faces.follow import STEP
 from unmask.pipeline import detector as detector_module
 from unmask.pipeline import ingest as ingest_module
 from unmask.pipeline.batch import Failure, find_media, scan_all
 from unmask.pipeline.detector import SHOWN_FACES
-from unmask.pipeline.ingest import FRAMES_AT_ONCE, sample_times
+from unmask.pipeline.ingest import FRAMES_AHEAD, sample_times
 from unmask.report.schema import to_json
 from unmask.types import Frame, InputSpec, Report
 from unmask.video import open_media
@@ -87,7 +88,7 @@ def test_a_failure_of_ours_costs_one_file_and_is_told_without_a_traceback(
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_no_more_frames_are_held_than_are_detected_together(face_clip, monkeypatch):
+def test_only_a_few_frames_are_held(face_clip, monkeypatch):
     """What is kept are crops; a frame of any length of video is let go."""
     alive, most = weakref.WeakSet(), 0
     rgb = scene({"ann": (30, 5)})
@@ -106,7 +107,7 @@ def test_no_more_frames_are_held_than_are_detected_together(face_clip, monkeypat
 
         def frames(self, times):
             nonlocal most
-            for k in range(5 * FRAMES_AT_ONCE):
+            for k in range(40):
                 frame = Frame(t_s=float(k), rgb=rgb.copy())
                 alive.add(frame)
                 most = max(most, len(alive))
@@ -115,8 +116,8 @@ def test_no_more_frames_are_held_than_are_detected_together(face_clip, monkeypat
     monkeypatch.setattr(ingest_module, "Reader", LongVideo)
     spec = InputSpec(size_px=64, alignment="dlib")
     seen = ingest_module.ingest(face_clip, spec, n_frames=1, faces=FaceDetector())
-    assert seen.n_frames_sampled == 5 * FRAMES_AT_ONCE
-    assert most <= 2 * FRAMES_AT_ONCE
+    assert seen.n_frames_sampled == 40
+    assert most <= FRAMES_AHEAD + STEP + 4
 
 
 def test_clip_systems_get_runs_of_frames_and_image_systems_single_ones(face_clip):

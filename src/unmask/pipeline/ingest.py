@@ -2,7 +2,7 @@
 
 One forward pass over the file, a few frames in memory at a time; what is kept are face crops of
 the sampled frames, or whole frames at the size a system sees them, so memory does not depend on the
-length of the video.
+length of the video. Frames are decoded ahead while faces are sought in those before.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 from unmask.clips.tensors import frame_view
-from unmask.faces.detect import Detection
+from unmask.faces.follow import Found, NearFinder, follow
 from unmask.faces.track import Tracker
+from unmask.pipeline.overlap import Ahead
 from unmask.types import Frame, Image, InputSpec, Scene, Track, VideoInfo
 from unmask.video.decode import Reader
 from unmask.video.sample import clips, evenly, every
 
 Look = Callable[[Reader, Sequence[float]], Iterator[Frame]]  # at a file, at times
 
-FRAMES_AT_ONCE = 8  # detected together; more is no faster and holds more full frames
+FRAMES_AHEAD = 3  # decoded while faces are sought; more hold more full frames and spare nothing
 
 
 class FaceFinder(Protocol):
     """Finds the faces of pictures, as `faces.detect.FaceDetector` does."""
 
-    def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
+    def detect(self, images: Sequence[Image]) -> list[Found]:
         """Faces of every picture, best first."""
         ...
 
@@ -43,7 +43,7 @@ class Ingested:
     n_frames_sampled: int
     n_frames_with_face: int | None  # None where no face was looked for
     lost: str | None  # what could not be decoded, in a sentence
-    decode_s: float
+    decode_s: float  # of work; both go on at the same time
     detect_s: float
     scene: Scene | None = None  # in place of people, for systems that look for no face
 
@@ -59,7 +59,7 @@ def ingest(
     *,
     n_frames: int,
     faces: FaceFinder,
-    look: Look = Reader.frames,
+    look: Look | None = None,
 ) -> Ingested:
     """Find the people of a file in `n_frames` sampled frames (as whole clips where T > 1).
 
@@ -78,7 +78,7 @@ def ingest_at(
     faces: FaceFinder,
     tracker: Tracker | None = None,
     watch: Callable[[Frame], None] | None = None,
-    look: Look = Reader.frames,
+    look: Look | None = None,
 ) -> Ingested:
     """Find the people of a file at chosen times; `watch` is shown every frame looked at.
 
@@ -86,35 +86,38 @@ def ingest_at(
         UnreadableMediaError: nothing could be decoded.
     """
     tracker = tracker or Tracker()
-    decode_s = detect_s = 0.0
     n_sampled = n_with_face = 0
-    started = time.perf_counter()
+    opened = time.perf_counter()
     with Reader(path) as reader:
-        for frames in _chunks(look(reader, times_of(reader.info)), FRAMES_AT_ONCE):
-            decoded = time.perf_counter()
-            decode_s += decoded - started
-            found = faces.detect([frame.rgb for frame in frames])
-            for frame, detections in zip(frames, found, strict=True):
-                tracker.update(frame.t_s, frame.rgb, detections)
+        shown = (look or Reader.frames)(reader, times_of(reader.info))
+        started = time.perf_counter()
+        with Ahead(shown, FRAMES_AHEAD) as frames:
+            for frame, found in _searched(frames, faces):
+                tracker.update(frame.t_s, frame.rgb, found)
                 if watch is not None:
                     watch(frame)
-            n_sampled += len(frames)
-            n_with_face += sum(map(bool, found))
-            started = time.perf_counter()
-            detect_s += started - decoded
+                n_sampled += 1
+                n_with_face += bool(found)
         return Ingested(
             info=reader.info,
             tracks=tracker.tracks(),
             n_frames_sampled=n_sampled,
             n_frames_with_face=n_with_face,
             lost=reader.lost,
-            decode_s=decode_s,
-            detect_s=detect_s,
+            decode_s=started - opened + frames.worked_s,
+            detect_s=time.perf_counter() - started - frames.waited_s,
         )
 
 
+def _searched(frames: Iterable[Frame], faces: FaceFinder) -> Iterator[tuple[Frame, Found]]:
+    """Every frame with its faces, sought by the cheapest means that the finder has."""
+    if isinstance(faces, NearFinder):
+        return follow(frames, faces)
+    return ((frame, faces.detect([frame.rgb])[0]) for frame in frames)
+
+
 def ingest_scene(
-    path: Path, spec: InputSpec, *, n_frames: int, look: Look = Reader.frames
+    path: Path, spec: InputSpec, *, n_frames: int, look: Look | None = None
 ) -> Ingested:
     """Look at all of the picture in the sampled frames, for systems that look for no face.
 
@@ -124,7 +127,10 @@ def ingest_scene(
     started = time.perf_counter()
     with Reader(path) as reader:
         times = sample_times(reader.info, spec, n_frames)
-        views = (Frame(t_s=f.t_s, rgb=frame_view(f, spec)) for f in look(reader, times))
+        views = (
+            Frame(t_s=f.t_s, rgb=frame_view(f, spec))
+            for f in (look or Reader.frames)(reader, times)
+        )
         scene = Scene(id=1, frames=tuple(views))
         return Ingested(
             info=reader.info,
@@ -154,10 +160,3 @@ def sample_times(info: VideoInfo, spec: InputSpec, n_frames: int) -> Sequence[fl
         return every(info, spec.stride)
     spread = clips(info, n_clips, spec.n_frames, spec.stride)
     return sorted({t for clip in spread for t in clip})
-
-
-def _chunks(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
-    """Frames in lists of `size`, so that only so many are in memory."""
-    iterator = iter(frames)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
