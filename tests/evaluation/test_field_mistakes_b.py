@@ -81,7 +81,7 @@ TINY = (
     *("model.size_px=32", "model.groups=[[4,1],[8,1]]", "model.depth=1", "model.heads=2"),
     *("model.expert_hidden=4", "data.calib_share=0.4", "data.forged_share=0", "train.batch=8"),
     *(f"train.steps={STEPS}", "train.valid_every=2", "train.log_every=1", "train.warmup_steps=0"),
-    *("train.schedule=cosine", "train.precision=32-true", "train.device=cpu", "train.epochs=100"),
+    *("train.schedule=cosine", "train.precision=32-true", "train.device=cpu"),
 )
 
 
