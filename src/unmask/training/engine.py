@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sized
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal, Self
@@ -26,11 +27,17 @@ from torch import Tensor
 from unmask.errors import TrainingError, UsageError
 from unmask.models.base import Network, Objective
 from unmask.training.crew import Crew
-from unmask.training.failures import not_finite, too_large
+from unmask.training.failures import (
+    not_finite,
+    saying_what_to_lower,
+    too_large,
+    too_large_to_validate,
+)
 from unmask.training.learner import Learner
 from unmask.training.log import LOG, Display, RunLog, Window, duration, figures
-from unmask.training.optim import lent, lr_factor, snapshot
+from unmask.training.optim import lr_factor, snapshot
 from unmask.training.plan import Loader, Plan, TrainConfig
+from unmask.training.shards import whole
 from unmask.training.signals import Interrupts
 from unmask.training.state import (
     Progress,
@@ -203,13 +210,11 @@ class Run:
     def step(self, steps: Iterator[list[Batch]]) -> None:
         """Move the weights once."""
         began_s = time.monotonic()
-        parts = next(steps)
-        waited_s = time.monotonic() - began_s
-        progress, plan = self.progress, self.plan
-        try:
+        progress, plan, device = self.progress, self.plan, self.learner.device
+        with saying_what_to_lower(lambda: too_large(progress.step + 1, self.config, device)):
+            parts = next(steps)
+            waited_s = time.monotonic() - began_s
             means = self.learner.gradients(parts)
-        except torch.OutOfMemoryError as error:
-            raise too_large(progress.step + 1, self.config, self.learner.device) from error
         if not math.isfinite(float(means["loss"] + means["grad_norm"])):
             raise self.broken(means)
         factor = lr_factor(
@@ -230,7 +235,8 @@ class Run:
     def validate(self, loader: Loader, valid_set: Sized, interrupts: Interrupts) -> None:
         """Score the candidate, keep it if it is the best, and save; undone if interrupted."""
         progress, learner = self.progress, self.learner
-        with learner.candidate():
+        lower = partial(too_large_to_validate, self.config, learner.device)
+        with learner.candidate(), saying_what_to_lower(lower):
             scores = validate(
                 learner.model,
                 loader.ordered(valid_set, self.config.valid_batch, workers=self.config.workers),
@@ -246,7 +252,7 @@ class Run:
             best = scores.better_than(progress.best, self.config.monitor)
             if best:
                 progress.best, progress.best_step = scores, progress.step
-                progress.best_weights = snapshot(learner.network)
+                progress.best_weights = whole(snapshot(learner.network))
         progress.losses.append(scores.loss)
         progress.validated_step = progress.step
         progress.stale = 0 if best else progress.stale + 1
@@ -258,11 +264,11 @@ class Run:
 
     def hand_over_best(self) -> None:
         """Let the caller keep the best weights; the network gets its own back."""
-        progress, network = self.progress, self.learner.network
+        progress = self.progress
         assert progress.best is not None
         assert progress.best_weights is not None
         if self.crew.leads:
-            with lent(network, progress.best_weights):
+            with self.learner.holding(progress.best_weights) as network:
                 self.keep_best(network, progress.best)
 
     def save_is_due(self) -> bool:

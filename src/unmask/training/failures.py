@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from unmask.errors import TrainingError
 from unmask.training.plan import TrainConfig
+
+
+@contextmanager
+def saying_what_to_lower(error_of: Callable[[], TrainingError]) -> Iterator[None]:
+    """Raise another error in place of those of memory that is not there, on whatever device."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise error_of() from error
+    except RuntimeError as error:  # torch's of the processor's memory has no name of its own
+        if "DefaultCPUAllocator" not in str(error):
+            raise
+        raise error_of() from error
+
+
+def too_large_to_validate(config: TrainConfig, device: torch.device) -> TrainingError:
+    """Make the error for a validation batch that does not fit the memory."""
+    return TrainingError(
+        f"validation: {config.valid_batch} examples at once are too many for the memory of "
+        f"{device}. Try train.valid_batch={max(1, config.valid_batch // 2)}; training goes on with "
+        "--resume from its last saved state"
+    )
 
 
 def too_large(step: int, config: TrainConfig, device: torch.device) -> TrainingError:

@@ -6,19 +6,24 @@ everything that decides about numbers is written out here.
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 from torch import Tensor, nn
 
 from unmask.errors import UsageError
-from unmask.models.base import Objective, to_tensors
+from unmask.models.base import Network, Objective, to_tensors
 from unmask.training.crew import Crew
+from unmask.training.memory import keep_freed_memory
 from unmask.training.optim import Average, build_optimizer, lent, set_lr
 from unmask.training.plan import TrainConfig
+from unmask.training.shards import agree_on_buffers, load_optimizer, overwrite, sharded, whole
 from unmask.training.state import State
 from unmask.types import Batch
 
@@ -37,9 +42,13 @@ class Learner:
             set_channels_last(objective)
         if config.compile:
             objective.compile()  # in place: names of weights stay as they are
+        self.sharded = config.strategy == "fsdp"
+        # Divided weights are saved as those of a network that is whole.
+        self._whole = copy.deepcopy(objective.model) if self.sharded and self.crew.leads else None
         self.objective, self.network = objective.train(), objective.model
+        self.model = self.fabric.setup_module(objective)
         self.optimizer = build_optimizer(objective.param_groups(), config)
-        self.model, self._stepper = self.fabric.setup(objective, self.optimizer)
+        self._stepper: Any = self.fabric.setup_optimizers(self.optimizer)
         self.average = Average(self.network, config.ema_decay) if config.ema_decay else None
 
     @property
@@ -72,6 +81,7 @@ class Learner:
             self.model, self._stepper, max_norm=self.clip_norm, error_if_nonfinite=False
         )
         assert norm is not None
+        norm = whole(norm)
         if self.scales_loss:
             overflown = ~norm.isfinite()
             means["skipped"] = overflown.float()
@@ -92,6 +102,8 @@ class Learner:
         set_lr(self.optimizer, lr_factor)
         self._stepper.step()
         self.objective.after_step(step)
+        if self.sharded:
+            agree_on_buffers(self.objective)
         if self.average:
             self.average.update(step)
 
@@ -99,19 +111,29 @@ class Learner:
         """Lend the network the weights to validate and keep: the averaged ones, if there are."""
         return lent(self.network, self.average.tensors) if self.average else nullcontext()
 
+    @contextmanager
+    def holding(self, weights: Mapping[str, Tensor]) -> Iterator[Network]:
+        """Give a network with other weights for a while, to be saved; the leader alone may ask."""
+        if self._whole is None:
+            with lent(self.network, weights):
+                yield self.network
+        else:
+            overwrite(self._whole, weights)
+            yield self._whole
+
     def state(self) -> State:
         """Tensors and plain numbers of everything above."""
         return {
-            "objective": self.objective.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.tensors if self.average else None,
+            "objective": whole(self.objective.state_dict()),
+            "optimizer": whole(self.optimizer.state_dict()),
+            "average": whole(self.average.tensors) if self.average else None,
             "precision": self.fabric.strategy.precision.state_dict(),  # fp16's scale
         }
 
     def restore(self, state: State) -> None:
         """Inverse of `state`."""
-        self.objective.load_state_dict(state["objective"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        overwrite(self.objective, state["objective"])
+        load_optimizer(self.optimizer, state["optimizer"])
         if self.average:
             self.average.load(state["average"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
@@ -129,11 +151,18 @@ def start_fabric(config: TrainConfig) -> Fabric:
         raise UsageError(
             "train.precision = 16-mixed needs a CUDA device; on a CPU bf16-mixed is its equal"
         )
+    keep_freed_memory()
+    strategy: str | ModelParallelStrategy = "auto"
+    if config.processes > 1:
+        # A network may have weights that no path reaches (CrossEfficientViT's second trunk).
+        strategy = "ddp_find_unused_parameters_true"
+    if config.strategy == "fsdp":
+        n = config.processes
+        strategy = ModelParallelStrategy(sharded, data_parallel_size=n, tensor_parallel_size=1)
     fabric = Fabric(
         accelerator=config.device,
         devices=config.processes,
-        # A network may have weights that no path reaches (CrossEfficientViT's second trunk).
-        strategy="ddp_find_unused_parameters_true" if config.processes > 1 else "auto",
+        strategy=strategy,
         precision=config.precision,
     )
     if config.processes > 1:

@@ -15,7 +15,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from unmask.config import refuse_outside
+from unmask.errors import ConfigError
+from unmask.training.shards import overwrite, share_like
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,22 @@ class OptimConfig:
     gamma: float = 0.1  # multistep: factor at every milestone; plateau: at every drop
     plateau_patience: int = 10  # plateau: validations without a lower loss before a drop
     floor: float = 0.0  # cosine: the factor it ends on
+
+    def __post_init__(self) -> None:
+        count, amount = "[0, inf)", "[0, inf)"
+        refuse_outside(self, "train", lr=amount, weight_decay=amount, warmup_steps=count)
+        refuse_outside(self, "train", betas="[0, 1)", momentum="[0, 1)", floor="[0, 1]")
+        refuse_outside(self, "train", schedule_steps="[1, inf)", plateau_patience=count)
+        refuse_outside(self, "train", power="(0, inf)", gamma="(0, 1]", milestones="(0, inf)")
+        if self.nesterov and not (self.optimizer == "sgd" and self.momentum):
+            raise ConfigError(
+                "train.nesterov = true: is a kind of momentum of sgd; set optimizer = sgd and "
+                "momentum above 0"
+            )
+        if self.schedule == "multistep" and not self.milestones:
+            raise ConfigError(
+                "train.schedule = multistep: milestones is empty, so the rate never falls"
+            )
 
 
 def poly(step: int, *, total: int, power: float) -> float:
@@ -104,9 +125,12 @@ def lr_factor(
 def build_optimizer(groups: list[dict[str, Any]], config: OptimConfig) -> Optimizer:
     """Make the optimizer; a group may set its own `lr` or `weight_decay`.
 
-    The fused kernels do the same arithmetic in one pass, on CPUs as on GPUs.
+    The fused kernels do the same arithmetic in one pass, on CPUs as on GPUs; torch has no such
+    kernel of SGD for divided weights.
     """
-    common: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True}
+    divided = any(isinstance(weight, DTensor) for group in groups for weight in group["params"])
+    fused = config.optimizer != "sgd" or not divided
+    common: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": fused}
     optimizer: Optimizer
     match config.optimizer:
         case "adamw":
@@ -152,28 +176,22 @@ class Average:
                 self.tensors[name].copy_(tensor)
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from saved averages."""
+        """Go on from saved averages, whole ones."""
         for name, tensor in self.tensors.items():
-            tensor.copy_(tensors[name])
+            tensor.copy_(share_like(tensors[name], tensor))
 
 
 @contextmanager
 def lent(network: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[None]:
     """Give a network other weights for a while, then its own again, bit for bit."""
     own = snapshot(network)
-    _overwrite(network, tensors)
+    overwrite(network, tensors)
     try:
         yield
     finally:
-        _overwrite(network, own)
+        overwrite(network, own)
 
 
 def snapshot(network: nn.Module) -> dict[str, Tensor]:
     """Copy all weights and buffers."""
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
-@torch.no_grad()
-def _overwrite(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    for name, tensor in network.state_dict().items():
-        tensor.copy_(tensors[name])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
+from unmask.config import refuse_outside
 from unmask.errors import ConfigError, UsageError
 from unmask.training.optim import OptimConfig
 from unmask.training.validation import Monitor
@@ -25,7 +26,9 @@ class TrainConfig(OptimConfig):
     ema_decay: float | None = None  # average the weights; the average is validated and kept
     precision: Literal["32-true", "bf16-mixed", "bf16-true", "16-mixed"] = "32-true"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    processes: int = 1  # that share every batch (DDP): one for each GPU, or several on a CPU
+    processes: int = 1  # that share every batch: one for each GPU, or several on a CPU
+    # What each of them holds: ddp: all weights. fsdp: a share of them, where one holds too little.
+    strategy: Literal["ddp", "fsdp"] = "ddp"
     compile: bool = False  # by torch.compile: a slow start, faster steps, equal up to rounding
     channels_last: bool = False  # memory layout: faster convolutions, equal up to rounding
     valid_every: int | None = None  # steps; None = once an epoch
@@ -39,16 +42,33 @@ class TrainConfig(OptimConfig):
     workers: int = 1  # threads that prepare batches
 
     def __post_init__(self) -> None:
-        for name in ("batch", "accumulate", "valid_batch", "log_every", "processes"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"train.{name} = {getattr(self, name)}: must be at least 1")
-        for name in ("steps", "valid_every", "patience", "save_every"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ConfigError(f"train.{name} = {value}: must be at least 1, or left out")
+        super().__post_init__()
+        counts = ("batch", "accumulate", "valid_batch", "log_every", "processes")
+        if_said = ("steps", "valid_every", "patience", "save_every")
+        refuse_outside(self, "train", **dict.fromkeys((*counts, *if_said), "[1, inf)"))
+        refuse_outside(self, "train", seed="[0, 4294967295]", workers="[0, inf)")
+        refuse_outside(
+            self, "train", epochs="(0, inf)", max_hours="(0, inf)", save_every_s="[0, inf)"
+        )
+        refuse_outside(self, "train", clip_norm="(0, inf)", ema_decay="(0, 1)")
+        if self.strategy == "fsdp":
+            self._refuse_unshared()
         if self.batch % (self.accumulate * self.processes):
             raise ConfigError(
                 f"train.batch = {self.batch} cannot be computed in {self.processes} (processes) x "
                 f"{self.accumulate} (accumulate) equal parts"
+            )
+
+    def _refuse_unshared(self) -> None:
+        if self.processes < 2:
+            raise ConfigError(
+                "train.strategy = fsdp divides the weights among processes; set train.processes to "
+                "at least 2, or strategy = ddp"
+            )
+        if self.precision == "16-mixed" or self.channels_last:
+            raise ConfigError(
+                "train.strategy = fsdp knows neither precision = 16-mixed (bf16-mixed is its "
+                "equal) nor channels_last = true"
             )
 
 
