@@ -27,6 +27,18 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture
+def curves() -> None:
+    """Asked for by tests whose runs are to draw their curves."""
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs draw no curves: of a tiny run they are three quarters of the time."""
+    if "curves" not in request.fixturenames:
+        monkeypatch.setattr("unmask.training.fit.draw_curves", lambda folder: None)
+
+
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty recordings, each once real and once fake, as noise."""

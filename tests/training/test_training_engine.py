@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -271,13 +271,37 @@ def test_a_finite_loss_with_a_broken_gradient_stops_too(tmp_path: Path) -> None:
         fit(tmp_path, Cliff(TinyNet()))
 
 
-def test_too_little_memory_says_what_to_lower(tmp_path: Path) -> None:
+def wants_all_memory_of_a_gpu() -> None:
+    raise torch.OutOfMemoryError("tried to allocate 80 GiB")
+
+
+def wants_more_than_there_is() -> None:
+    torch.empty(1 << 60)
+
+
+@pytest.mark.parametrize("wanted", [wants_all_memory_of_a_gpu, wants_more_than_there_is])
+def test_too_little_memory_says_what_to_lower(tmp_path: Path, wanted: Callable[[], None]) -> None:
     class Huge(tiny_training.TinyObjective):
         def forward(self, batch: Batch) -> Any:
-            raise torch.OutOfMemoryError("tried to allocate 80 GiB")
+            if self.training is in_training:
+                wanted()
+            return super().forward(batch)
 
+    in_training = True
     with pytest.raises(TrainingError, match=r"step 1: 4 examples at once.*accumulate=4"):
-        fit(tmp_path, Huge(TinyNet()), accumulate=2)
+        fit(tmp_path / "training", Huge(TinyNet()), accumulate=2)
+    in_training = False
+    with pytest.raises(TrainingError, match=r"validation: 64 examples .*valid_batch=32"):
+        fit(tmp_path / "validation", Huge(TinyNet()))
+
+
+def test_a_mistake_is_no_lack_of_memory(tmp_path: Path) -> None:
+    class Mistaken(tiny_training.TinyObjective):
+        def forward(self, batch: Batch) -> Any:
+            return torch.ones(2) @ torch.ones(3)
+
+    with pytest.raises(RuntimeError, match="size"):
+        fit(tmp_path, Mistaken(TinyNet()))
 
 
 def test_a_candidate_that_calls_everything_the_same_is_warned_of(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from test_training_regimes import killed_run
 from test_training_resume import assert_same_state, train_lines
 
 from unmask.errors import ConfigError, UsageError
+from unmask.training import fit as fit_module
 from unmask.training.engine import Outcome
 from unmask.training.generations import is_last, select
 from unmask.training.recipe import DsdConfig
@@ -81,6 +84,27 @@ def test_a_student_starts_as_its_teacher_and_leaves_it_unchanged(
     assert 0 <= first["kd"] < 0.5 * first["ce"]
 
 
+def test_a_teacher_is_the_same_after_its_student_has_learned(
+    recipe: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    original = fit_module.make_objective
+
+    def watched(*args: Any) -> Any:
+        made.append(original(*args))
+        return made[-1]
+
+    monkeypatch.setattr(fit_module, "make_objective", watched)
+    moving = ["train.lr=0.01", "train.weight_decay=0.1", "dsd.generations=1"]
+    out = tmp_path / "run"
+    run_recipe(str(recipe), data_dir=faces, out_dir=out, overrides=moving)
+    _, objective = made
+    taught, student = weights_of(out / "generation-0"), objective.model.state_dict()
+    for name, value in objective.teacher.state_dict().items():
+        assert torch.equal(value, taught[name]), name
+    assert not torch.equal(student["head.weight"], taught["head.weight"])
+
+
 def train_in_background(recipe: Path, faces: Path, out: Path) -> None:
     torch.set_num_threads(1)
     run_recipe(str(recipe), data_dir=faces, out_dir=out)
@@ -100,12 +124,22 @@ def kill_in_generation(generation: int, recipe: Path, faces: Path, out: Path) ->
     victim.join()
 
 
+def die_in_generation(generation: int, recipe: Path, faces: Path, out: Path) -> None:
+    """As a kill, but in this process: quicker."""
+    place = out / f"generation-{generation}"
+    with pytest.MonkeyPatch.context() as patch:
+        killed_run(patch, place, source=str(recipe), data_dir=faces, out_dir=out)
+
+
+@pytest.mark.parametrize(
+    "kill", [die_in_generation, pytest.param(kill_in_generation, marks=pytest.mark.slow)]
+)
 def test_a_run_killed_inside_a_generation_ends_as_an_uninterrupted_one(
-    recipe: Path, faces: Path, tmp_path: Path
+    recipe: Path, faces: Path, tmp_path: Path, kill: Callable[[int, Path, Path, Path], None]
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     expected, place = run_recipe(str(recipe), data_dir=faces, out_dir=whole)
-    kill_in_generation(1, recipe, faces, broken)
+    kill(1, recipe, faces, broken)
     assert not (broken / "generations.json").exists()
     found, there = run_recipe(str(recipe), data_dir=faces, out_dir=broken, resume=True)
     assert found == expected

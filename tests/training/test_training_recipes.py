@@ -50,6 +50,7 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("curves")
 def test_a_recipe_becomes_a_checkpoint_that_scores_as_the_state_says(
     recipe: Path, faces: Path, tmp_path: Path
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_recipe_becomes_a_checkpoint_that_scores_as_the_state_says(
     assert record["recipe"]["train"]["batch"] == 4
     assert record["versions"]["torch"] == torch.__version__.split("+")[0]
     assert len(record["data_digest"]) == 64
+    assert (out / "curves.png").exists()
 
     checkpoint = read_checkpoint(out / "best")
     assert checkpoint.meta.data_digest == record["data_digest"]

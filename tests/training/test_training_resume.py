@@ -78,7 +78,13 @@ def assert_same_state(a: Path, b: Path) -> None:
             assert one[path] == two[path], path
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "bf16-true"])
+@pytest.mark.parametrize(
+    "precision",
+    [
+        "32-true",
+        *(pytest.param(half, marks=pytest.mark.slow) for half in ("bf16-mixed", "bf16-true")),
+    ],
+)
 def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
     tmp_path: Path, precision: str
 ) -> None:

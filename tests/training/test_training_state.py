@@ -10,7 +10,11 @@ import pytest
 import torch
 
 from unmask.errors import CheckpointError, OutputError
+from unmask.models import create
+from unmask.models.checkpoint import read_checkpoint
+from unmask.models.weights import load_network, save_checkpoint
 from unmask.training import state
+from unmask.training.folder import replacing
 from unmask.training.state import Progress, read_state, write_state
 from unmask.training.validation import Scores
 
@@ -75,6 +79,30 @@ def test_a_full_disk_leaves_the_old_state(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert read_state(path)["step"] == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(resource is None, reason="the system has no limit to set")
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+    def keep() -> None:
+        groups = [[4, 1], [4, 1], [8, 1], [8, 1], [8, 1]]
+        network = create("dtn/small", size_px=32, groups=groups, depth=1, heads=2, expert_hidden=4)
+        with replacing(tmp_path / "best") as place:
+            save_checkpoint(place, network, name="dtn/small")
+
+    keep()
+    before = {file.name: file.read_bytes() for file in (tmp_path / "best").iterdir()}
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, limit[1]))
+    try:
+        with pytest.raises(OutputError, match="could not be written"):
+            keep()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "best").iterdir()} == before
+    assert list(tmp_path.iterdir()) == [tmp_path / "best"]
+    keep()  # and with room again it is replaced as a whole
+    load_network(read_checkpoint(tmp_path / "best"))
+    assert (tmp_path / "best" / "weights.safetensors").read_bytes() != before["weights.safetensors"]
 
 
 def test_saving_where_nothing_can_be_written_says_so(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def save_checkpoint(
             sha256={file: sha256(folder / file) for file in (WEIGHTS, *(beside or {}))},
         )
         write_metadata(folder, meta)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # a full disk comes as either
         raise OutputError(f"{folder}: the checkpoint could not be written: {error}") from error
 
 

@@ -28,7 +28,7 @@ from unmask.training.codes import CODES, CodesLoader, refuse_changing_codes, wit
 from unmask.training.crew import Crew
 from unmask.training.curves import draw_curves
 from unmask.training.engine import Outcome, train
-from unmask.training.folder import open_folder, versions
+from unmask.training.folder import open_folder, replacing, versions
 from unmask.training.initialise import initialise, keep_reports
 from unmask.training.lessons import learned_by
 from unmask.training.plan import Loader
@@ -71,16 +71,17 @@ def fit(recipe: Recipe, folder: Path, *, fabric: Fabric, resume: bool, say: Say)
         examples = with_codes(examples, objective, folder, fabric, workers=recipe.train.workers)
 
     def keep_best(network: Network, scores: Scores) -> None:
-        save_checkpoint(
-            folder / "best",
-            network,
-            name=recipe.system,
-            recipe=plain(recipe),
-            data_digest=examples.digest,
-            metrics={"calib": asdict(scores)},
-            licence=recipe.licence,
-            beside={LEARNED: examples.learned.document()},
-        )
+        with replacing(folder / "best") as place:
+            save_checkpoint(
+                place,
+                network,
+                name=recipe.system,
+                recipe=plain(recipe),
+                data_digest=examples.digest,
+                metrics={"calib": asdict(scores)},
+                licence=recipe.licence,
+                beside={LEARNED: examples.learned.document()},
+            )
 
     outcome = train(
         objective,

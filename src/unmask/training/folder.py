@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,26 @@ def open_folder(folder: Path, record: dict[str, Any], *, resume: bool) -> None:
         path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{folder}: the run folder cannot be written: {error}") from error
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to write to; it takes the other's place when the block ends well.
+
+    Whatever goes wrong, what was there stays as it was. Killed between the two moves, the state
+    still has the best weights, and the resumed run writes them again.
+    """
+    part, old = (folder.with_name(folder.name + ending) for ending in (".part", ".old"))
+    for left_by_a_kill in (part, old):
+        shutil.rmtree(left_by_a_kill, ignore_errors=True)
+    try:
+        yield part
+        if folder.exists():
+            folder.rename(old)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def refuse_changes(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
