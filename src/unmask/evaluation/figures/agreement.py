@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from unmask.errors import DataError, UsageError
 from unmask.evaluation.figures import Asked, canvas
@@ -65,7 +65,7 @@ def _rank_correlation(said: Compared, of: np.ndarray[Any, Any]) -> Estimate:
         if len(set(scores.tolist())) < 2:
             raise DataError(f"{name} gives all {len(scores)} of one label the same score, so the "
                             "rank correlation is undefined")  # fmt: skip
-    value = float(spearmanr(x, y).statistic)
+    value = _spearman(x, y)
     sources, group = np.unique(np.asarray(said.source)[of], return_inverse=True)
     if len(sources) < MIN_SOURCES:
         return Estimate(value=value)
@@ -79,10 +79,9 @@ def _rank_correlation(said: Compared, of: np.ndarray[Any, Any]) -> Estimate:
 
 
 def _spearman(x: Floats, y: Floats) -> float:
-    """Rank correlation; not a number where one of the two is constant."""
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(spearmanr(x, y).statistic)
+    """Correlation of ranks, ties sharing theirs; not a number where one of the two is constant."""
+    ranks = rankdata(x), rankdata(y)
+    return float(np.corrcoef(*ranks)[0, 1]) if all(map(np.ptp, ranks)) else float("nan")
 
 
 def _where_sure(axes: Axes, said: Compared) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ FAINT = "#e3e5e9"  # grid
 FAKE, REAL = "#c8541b", "#1f6fb2"  # a label always has this colour, as in the report
 # Detectors, in this order; none is a label's colour, and they stay apart without red or green cones
 # (tests/evaluation/test_figures_canvas.py).
-SERIES = ("#1f2430", "#009e73", "#cc79a7", "#e0a100", "#7b61c4", "#56b4e9", "#8a8f98")
+SERIES = ("#1f2430", "#009e73", "#cc79a7", "#e0a100", "#6a3fb5", "#56b4e9", "#5a606b")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 SEQUENTIAL, DIVERGING = "cividis", "PuOr_r"  # maps of a heat map; DIVERGING: orange is towards fake
 

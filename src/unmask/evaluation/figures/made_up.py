@@ -2,8 +2,8 @@
 
     python -m unmask.evaluation.figures.made_up OUT
 
-writes scores files in `OUT/scores` and run folders in `OUT/runs`. Nothing in them was measured:
-logits are drawn from a law, and every file names its data "made up".
+writes folders of scores files and, in `OUT/runs`, of logs. Nothing in them was measured: logits are
+drawn from a law, and every file names its data "made up".
 """
 
 from __future__ import annotations
@@ -79,17 +79,18 @@ def write_scores(folder: Path) -> None:
         Law(name="C", margin=1.5, fading=0.16, missed=0.01, seed=3),
     )
     for law in three:
-        scored(law).write(folder / f"{law.name}.parquet")
+        for place in ("three", "corrupted"):
+            scored(law).write(folder / place / f"{law.name}.parquet")
         for kind in KINDS:
             for level in range(1, 6):
                 at = f"{kind}:{level}"
                 scored(law, corruption=at).write(folder / "corrupted" / f"{law.name}-{at}.parquet")
     for law in one_to_others():
-        scored(law).write(folder / "one-to-others" / f"{law.name[-3:]}.parquet")
+        scored(law).write(folder / "one-to-others" / f"{law.name.rpartition('-')[2]}.parquet")
     for law in ablations():
-        for place in (DATA, "made up 2", "made up 3"):
-            name = f"{law.name.rpartition('/')[2]}-{place.replace(' ', '-')}"
-            scored(law, data=place).write(folder / "fig6" / f"{name}.parquet")
+        chart = law.name.rpartition("/")[2]
+        for k, data in enumerate((DATA, f"{DATA} 2", f"{DATA} 3") if chart[4] in "ab" else (DATA,)):
+            scored(law, data=data).write(folder / "fig6" / f"{chart}-{k}.parquet")
 
 
 def one_to_others() -> Iterator[Law]:
@@ -159,6 +160,6 @@ def _videos(n_sources: int) -> Iterator[tuple[Row, float, float]]:
 
 if __name__ == "__main__":
     out = Path(sys.argv[1])
-    write_scores(out / "scores")
+    write_scores(out)
     write_run(out / "runs" / "A", best=0.91, haste=1.0, img_per_s=60, seed=1)
     write_run(out / "runs" / "B", best=0.86, haste=1.8, img_per_s=140, seed=2)
