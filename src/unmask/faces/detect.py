@@ -42,7 +42,7 @@ class DetectorConfig:
     min_face: float = 0.04  # smallest face box sought, share of the frame's shorter side (ours)
     min_face_px: int = 24  # ... but never smaller than this, in pixels of the frame (ours)
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)  # P-, R-, O-Net (facenet-pytorch)
-    threads: int = 0  # CPU threads; 0 = as many as OpenVINO finds useful
+    threads: int = 1  # CPU threads; 0 = as many as OpenVINO finds useful, and other last digits
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
