@@ -44,7 +44,7 @@ def draw_clips(asked: Asked) -> canvas.Picture:
     if still:
         raise UsageError(f"{', '.join(still)}: looks at single frames; see unmask figure grad-cam")
     columns = min(MOST_FRAMES, max(net.spec.n_frames for net in networks))
-    side = (canvas.WIDTH_IN - 0.3) / columns
+    side = min(1.2, (canvas.WIDTH_IN - 0.3) / columns)
     rows = 4 * len(networks)
     figure = canvas.figure_of(height_in=(side + 0.04) * rows + 0.3 * len(networks) + 0.8)
     blocks = figure.subfigures(len(networks), 1, squeeze=False)[:, 0]
@@ -58,7 +58,7 @@ def draw_clips(asked: Asked) -> canvas.Picture:
         numbers[net.name] = {"method": method, **_evenness(maps, examples)}
         axes = panels.grid_of(block, 4, columns)
         _rows(axes, net, [groups[ORIGINAL][0], _fake(groups)], (maps, examples), method)
-        block.suptitle(f"{net.name}: {_words(numbers[net.name], method)}", fontsize=8.5)
+        block.suptitle(f"{net.name}: {_words(numbers[net.name], method)}", fontsize=8)
     canvas.title(
         figure,
         "What clip networks look at, frame by frame",
@@ -161,12 +161,13 @@ def _rows(
 
 
 def _words(numbers: Mapping[str, Any], method: str) -> str:
-    parts = [method]
-    for key, words in (("over_time", "over frames"), ("over_space", "over places")):
+    """Entropies in a line, of the real ones and of the fake ones."""
+    parts = []
+    for key, words in (("over_time", "frames"), ("over_space", "places")):
         if key in numbers["real"]:
             real, fake = (numbers[label][key]["value"] for label in ("real", "fake"))
-            parts.append(f"entropy {words}: real {real:.3f}, fake {fake:.3f}")
-    return "; ".join(parts)
+            parts.append(f"over {words} {real:.3f} | {fake:.3f}")
+    return f"{method}; entropy, real | fake, {', '.join(parts)}"
 
 
 def _weights(net: Opened, examples: Sequence[Example]) -> list[NDArray[np.float64]]:

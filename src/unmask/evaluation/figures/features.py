@@ -76,7 +76,7 @@ def draw_tsne(asked: Asked) -> canvas.Picture:
     for one in places[len(networks) :]:
         one.set_visible(False)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=6, fontsize=8.5)
+    figure.legend(handles, labels, loc="outside right center", fontsize=8.5)
     canvas.title(
         figure,
         "Features by manipulation",

@@ -29,6 +29,7 @@ from unmask.explain.maps import SIGNED, methods_of
 
 Masks = Sequence[NDArray[np.bool_]]
 SHOWN = 4  # fakes
+MOST_COLUMNS = 7
 WORDS = {
     "iou_at_area": "overlap (IoU)\nat the forged area",
     "best_iou": "overlap at the\nbest threshold",
@@ -37,7 +38,7 @@ WORDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Searched(Look):
+class Fakes(Look):
     """Fakes, and by what they are explained."""
 
     n: int = 12
@@ -55,33 +56,43 @@ class Result:
     advantage: Mean
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Searched:
+    """A network with the fakes it was asked about, and what came of it."""
+
+    net: Opened
+    examples: Sequence[Example]
+    masks: Masks
+    results: Sequence[Result]
+
+
 def draw_localisation(asked: Asked) -> canvas.Picture:
     """Maps over masks for some fakes; numbers and deletion curves for all explanations."""
-    settings = settings_of(asked, Searched, "localisation")
+    settings = settings_of(asked, Fakes, "localisation")
     networks = opened(asked, at_most=3)
-    results: dict[str, list[Result]] = {}
-    fakes = []
+    searched = []
     for net in networks:
-        own, masks = masked_fakes(settings.at(asked.data, net), net)
-        fakes.append((own, masks))
-        results[net.name] = [_result(net, own, masks, method) for method in _methods(net, settings)]
-    first = results[networks[0].name]
-    columns = 1 + len(first)
-    rows = min(SHOWN, len(fakes[0][0]))
+        examples, masks = masked_fakes(settings.at(asked.data, net), net)
+        found = [_result(net, examples, masks, method) for method in _methods(net, settings)]
+        searched.append(_Searched(net=net, examples=examples, masks=masks, results=found))
+    results = {one.net.name: one.results for one in searched}
+    first = searched[0]
+    columns = min(MOST_COLUMNS, 1 + sum(len(of) for of in results.values()))
+    rows = min(SHOWN, len(first.examples))
     side = min(1.15, (canvas.WIDTH_IN - 0.3) / columns)
-    figure = canvas.figure_of(height_in=side * rows + 4.3)
-    above, beneath = panels.above_and_below(figure, (side * rows + 0.2, 3.1))
+    figure = canvas.figure_of(height_in=side * rows + 4.4)
+    above, beneath = panels.above_and_below(figure, (side * rows + 0.3, 3.1))
     panels.close_together(figure)
-    _panels(panels.grid_of(above, rows, columns), networks[0], *fakes[0], first)
+    _panels(panels.grid_of(above, rows, columns), searched)
     _charts(beneath, results)
-    some = first[0].found
+    area = first.results[0].found.area
     canvas.title(
         figure,
         "Do explanations find what is forged?",
-        f"Above: {networks[0].name}; outlined: forged ({some.area:.0%} of a view). Below left: "
-        f"mean over {len(fakes[0][0])} fakes, 95 % interval by recording; dotted: chance; dashed: "
-        "the usual place in other recordings. Right: the logit while cells are blurred, highest "
-        "first; dotted: in random order",
+        f"Outlined: forged ({area:.0%} of a view). Below left: mean over {len(first.examples)} "
+        "fakes, 95 % interval by recording; dotted: chance; dashed: the usual place in other "
+        "recordings. Right: the logit while cells are blurred, highest first; dotted: in random "
+        "order",
     )
     return canvas.Picture(
         figure=figure,
@@ -117,7 +128,7 @@ def masked_fakes(
     return [example for _, _, example, _ in kept], [mask for *_, mask in kept]
 
 
-def _methods(net: Opened, settings: Searched) -> list[str]:
+def _methods(net: Opened, settings: Fakes) -> list[str]:
     if settings.explanations:
         return list(settings.explanations)
     fitting = list(methods_of(net.network))
@@ -152,28 +163,42 @@ def _result(net: Opened, examples: Sequence[Example], masks: Masks, method: str)
     )
 
 
-def _panels(
-    axes: panels.Grid,
-    net: Opened,
-    examples: Sequence[Example],
-    masks: Masks,
-    results: Sequence[Result],
-) -> None:
-    rows = len(axes)
-    for row, example, mask in zip(axes, examples, masks, strict=False):
-        panels.show(row[0], example.views(net.spec)[0])
-        for one in row:
-            panels.outline(one, mask.astype(np.float32))
-    for column, of in enumerate(results, start=1):
-        largest = panels.largest_of(of.maps[:rows])
-        for row, example, heat in zip(axes[:, column], examples, of.maps, strict=False):
-            view = example.views(net.spec)[0]
-            if of.method in SIGNED:
-                panels.show(row, panels.signed_heat(view, heat, largest))
-            else:
-                panels.show(row, panels.unsigned_heat(view, heat, largest, even=1.0))
-    panels.column_heads(axes, ["", *(of.method for of in results)])
-    panels.row_heads(axes, [example.method for example in examples[:rows]], size=7.5)
+def _panels(axes: panels.Grid, searched: Sequence[_Searched]) -> None:
+    """Fakes in rows; every network's explanations in columns, as far as there is room."""
+    first = searched[0]
+    for row, example, mask in zip(axes, first.examples, first.masks, strict=False):
+        panels.show(row[0], example.views(first.net.spec)[0])
+        panels.outline(row[0], mask.astype(np.float32))
+    shown = [example.id for example in first.examples[: len(axes)]]
+    heads = [""]
+    columns = iter(axes.T[1:])
+    for one in searched:
+        for of, column in zip(one.results, columns, strict=False):
+            heads.append(of.method if len(searched) == 1 else f"{of.method}\n{one.net.name}")
+            _column(column, one, of, shown)
+    panels.column_heads(axes, heads, size=7.5)
+    panels.row_heads(axes, [example.method for example in first.examples[: len(axes)]], size=7.5)
+
+
+def _column(axes: NDArray[np.object_], one: _Searched, of: Result, shown: Sequence[str]) -> None:
+    own = {example.id: i for i, example in enumerate(one.examples)}
+    for under, name in zip(axes, shown, strict=True):
+        under.set_visible(name in own)  # another view may hold all of a forgery, or none
+    places = {name: own[name] for name in shown if name in own}
+    largest = panels.largest_of(of.maps[list(places.values())])
+    for under, place in zip(
+        (under for under, name in zip(axes, shown, strict=True) if name in own),
+        places.values(),
+        strict=True,
+    ):
+        view = one.examples[place].views(one.net.spec)[0]
+        heat = (
+            panels.signed_heat(view, of.maps[place], largest)
+            if of.method in SIGNED
+            else panels.unsigned_heat(view, of.maps[place], largest, even=1.0)
+        )
+        panels.show(under, heat)
+        panels.outline(under, one.masks[place].astype(np.float32))
 
 
 def _charts(beneath: Any, results: Mapping[str, Sequence[Result]]) -> None:
