@@ -182,15 +182,12 @@ def _panels(axes: panels.Grid, searched: Sequence[_Searched]) -> None:
 
 def _column(axes: NDArray[np.object_], one: _Searched, of: Result, shown: Sequence[str]) -> None:
     own = {example.id: i for i, example in enumerate(one.examples)}
-    for under, name in zip(axes, shown, strict=True):
-        under.set_visible(name in own)  # another view may hold all of a forgery, or none
-    places = {name: own[name] for name in shown if name in own}
-    largest = panels.largest_of(of.maps[list(places.values())])
-    for under, place in zip(
-        (under for under, name in zip(axes, shown, strict=True) if name in own),
-        places.values(),
-        strict=True,
-    ):
+    places = [own.get(name) for name in shown]
+    largest = panels.largest_of(of.maps[[place for place in places if place is not None]])
+    for under, place in zip(axes, places, strict=True):
+        if place is None:  # its view holds all of the forgery, or none of it
+            under.set_visible(False)
+            continue
         view = one.examples[place].views(one.net.spec)[0]
         heat = (
             panels.signed_heat(view, of.maps[place], largest)
