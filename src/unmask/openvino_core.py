@@ -10,7 +10,7 @@ of 0.4 s. Stages and `pipeline/` share this module, hence its place beside `type
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     import openvino
 
 REPORTING_MODULES = ("openvino.tools.ovc", "openvino_telemetry")
+
+
+def quietly() -> AbstractContextManager[None]:
+    """A block in which OpenVINO's companions can be imported without their telemetry."""
+    return _hidden(*REPORTING_MODULES)
 
 
 @contextmanager
@@ -41,7 +46,7 @@ def openvino_core() -> "openvino.Core":
     Every `compile_model` on it must pass `INFERENCE_PRECISION_HINT`: OpenVINO picks bf16 by itself
     on CPUs that have it.
     """
-    with _hidden(*REPORTING_MODULES):
+    with quietly():
         import openvino
     return openvino.Core()
 

@@ -21,6 +21,7 @@ from unmask.cli import (
     doctor,
     evaluate,
     explain,
+    export,
     figure,
     forge,
     models,
@@ -57,6 +58,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("evaluate")(evaluate.evaluate)
 app.command("explain")(explain.explain)
+app.command("export")(export.export)
 app.command("figure")(figure.figure)
 app.command("forge")(forge.forge)
 app.command("models")(models.models)

@@ -1,7 +1,8 @@
 """The checkpoint folder as the scanner sees it: metadata and hashes, without torch.
 
 A checkpoint is a folder with `checkpoint.json`, `weights.safetensors` (to learn on) and, once
-exported, `model.onnx` (to scan with). No pickle is ever read.
+exported, `model.onnx` (to scan with), or `model.xml` and `model.bin` in its place, OpenVINO's own
+form of a graph. No pickle is ever read.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from unmask.types import Calibration, InputSpec, Thresholds
 
 FORMAT: Literal["unmask.checkpoint/1"] = "unmask.checkpoint/1"
 METADATA, WEIGHTS, GRAPH = "checkpoint.json", "weights.safetensors", "model.onnx"
+OPENVINO_GRAPH = "model.xml"  # its weights are in model.bin
+Precision = Literal["f32", "bf16", "int8"]
 DEFAULT_MODEL = "default"
 # Fields younger than the first checkpoints, which saw what their default says.
 _LATER = {"region", "kind", "knots"}
@@ -44,6 +47,7 @@ class Metadata(BaseModel):
     metrics: dict[str, Any]
     licence: str
     version: str  # of unmask
+    precision: Precision | None = None  # that the graph was exported for; None = the best there is
     sha256: dict[str, str]  # file name -> hash
 
     @model_validator(mode="before")
@@ -104,7 +108,8 @@ class Checkpoint:
     @property
     def graph(self) -> Path | None:
         """Exported graph, if there is one."""
-        return self.folder / GRAPH if GRAPH in self.meta.sha256 else None
+        graphs = (name for name in (OPENVINO_GRAPH, GRAPH) if name in self.meta.sha256)
+        return next((self.folder / name for name in graphs), None)
 
     @property
     def weights(self) -> Path | None:

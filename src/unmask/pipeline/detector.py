@@ -41,7 +41,9 @@ from unmask.types import (
 )
 
 DEFAULT_FRAMES = 32  # evenly spaced; the field's usual number (protocols: DeepfakeBench, DFDC)
-CLIPS_AT_ONCE, FRAMES_AT_ONCE = 16, 32  # in one batch, whichever is fewer; at least one clip
+# In one batch, whichever is fewer; at least one clip. More clips only leave the processor's cache:
+# Xception in bf16 takes 7 % longer for 16 at once than for one, the default detector as long.
+CLIPS_AT_ONCE, FRAMES_AT_ONCE = 4, 32
 SHOWN_FACES = 3  # most and least suspicious ones kept as evidence, each
 
 
@@ -239,7 +241,7 @@ def load(
     Raises:
         CheckpointError: no weights, or a damaged checkpoint. UsageError: no such model.
     """
-    checkpoint = _find(model) if allow_untrained else trained_checkpoint(model)
+    checkpoint = find_checkpoint(model) if allow_untrained else trained_checkpoint(model)
     if checkpoint is None:
         return _untrained(str(model), backend, device)
     return Detector(checkpoint, *open_runtime(checkpoint, backend, device))
@@ -251,7 +253,7 @@ def trained_checkpoint(model: str | Path) -> Checkpoint:
     Raises:
         CheckpointError: no weights, or a damaged checkpoint. UsageError: no such model.
     """
-    checkpoint = _find(model)
+    checkpoint = find_checkpoint(model)
     if checkpoint is None:
         raise CheckpointError(
             f"{model}: no trained weights of this network are here. Train it (unmask train) and "
@@ -264,8 +266,12 @@ def trained_checkpoint(model: str | Path) -> Checkpoint:
     return checkpoint
 
 
-def _find(model: str | Path) -> Checkpoint | None:
-    """Read a detector's checkpoint; None where the name is that of a network without weights."""
+def find_checkpoint(model: str | Path) -> Checkpoint | None:
+    """Read a detector's checkpoint, trained or not; None for a network that has no weights here.
+
+    Raises:
+        CheckpointError: a damaged checkpoint. UsageError: no such model.
+    """
     name, path = str(model), Path(model)
     # A folder that only happens to bear a network's name (recipes/dtn) is not meant.
     is_named = name in names() and not (path / METADATA).is_file()

@@ -1,7 +1,8 @@
 """Where a network runs: an exported graph in OpenVINO, or the network itself in torch.
 
 `auto` takes the graph on CPUs and torch where a CUDA device is asked for. The precision is always
-stated: bf16 where the processor has instructions for it, float32 elsewhere.
+stated: bf16 where the processor has instructions for it, float32 elsewhere; a graph that was
+exported for one (`unmask export --precision`) is run in that.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from unmask.types import Batch, Output
 
 Backend = Literal["auto", "torch", "openvino"]
 Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "f32", "bf16"]
+Precision = Literal["auto", "f32", "bf16", "int8"]
 
 
 class Runtime(Protocol):
@@ -36,14 +37,15 @@ class OpenVinoRuntime:
     """An exported graph on any maker's CPU."""
 
     def __init__(self, graph: Path, precision: Precision = "auto") -> None:
+        """`int8` says what the graph holds; whatever of it is no integer runs as with `auto`."""
         core = openvino_core()
-        if precision == "auto":
-            capable = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-            precision = "bf16" if capable else "f32"
+        capable = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        best = "bf16" if capable else "f32"
+        hint = precision if precision in ("f32", "bf16") else best
         # No CACHE_DIR: it would spare 0.15 s, but OpenVINO takes a damaged copy for a whole one and
         # scores with it, past the checkpoint's hash.
-        settings = {"INFERENCE_PRECISION_HINT": precision}
-        self.name = f"openvino {precision}"
+        settings = {"INFERENCE_PRECISION_HINT": hint}
+        self.name = f"openvino {'int8' if precision == 'int8' else hint}"
         try:
             self._compiled = core.compile_model(str(graph), "CPU", settings)
         except RuntimeError as error:
@@ -71,19 +73,25 @@ class OpenVinoRuntime:
 class TorchRuntime:
     """A network in torch, for CUDA and for development."""
 
-    def __init__(self, network: Any, device: str) -> None:
+    def __init__(
+        self, network: Any, device: str, precision: Literal["f32", "bf16"] = "f32"
+    ) -> None:
         import torch
 
         self._torch = torch
         self._device = device
         self.network = network.eval().to(device)  # explanations look inside it
-        self.name = f"torch {device} f32"
+        self._in_bf16 = precision == "bf16"
+        if self._in_bf16:  # the order in which its kernels read images
+            self.network = self.network.to(memory_format=torch.channels_last)
+        self.name = f"torch {device} {precision}"
 
     def __call__(self, batch: Batch) -> Output:
         """Score clips: frames (B, T, 3, H, W), audio (B, F, S) -> logit (B,), aux cam (B, h, w)."""
         from unmask.models.base import to_tensors
 
-        with self._torch.inference_mode():
+        in_bf16 = self._torch.autocast(self._device, self._torch.bfloat16, enabled=self._in_bf16)
+        with self._torch.inference_mode(), in_bf16:
             out = self.network(to_tensors(batch, self._device))
         cam = {k: v.float().cpu().numpy() for k, v in out.aux.items() if k == "cam"}
         return Output(logit=out.logit.float().cpu().numpy(), aux=cam)
@@ -102,7 +110,9 @@ def open_runtime(
     wants_torch = backend == "torch" or device == "cuda"
     if wants_torch or checkpoint.graph is None:
         return _torch_runtime(checkpoint, backend, device)
-    runtime = OpenVinoRuntime(checkpoint.graph)
+    # What was exported for bf16 runs in f32 where there is no bf16, and says so.
+    wanted: Precision = checkpoint.meta.precision or "auto"
+    runtime = OpenVinoRuntime(checkpoint.graph, "auto" if wanted == "bf16" else wanted)
     _check_fit(runtime, checkpoint)
     return runtime, checkpoint.meta.sha256[checkpoint.graph.name]
 
@@ -140,6 +150,7 @@ def _torch_runtime(checkpoint: Checkpoint, backend: Backend, device: Device) -> 
         raise UsageError("--device cuda: torch sees no CUDA device here; use --device cpu")
     chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     weights = checkpoint.weights
-    runtime = TorchRuntime(load_network(checkpoint), chosen)
+    in_bf16 = chosen == "cuda" and torch.cuda.is_bf16_supported()
+    runtime = TorchRuntime(load_network(checkpoint), chosen, "bf16" if in_bf16 else "f32")
     assert weights is not None, "load_network refuses a checkpoint without weights"
     return runtime, checkpoint.meta.sha256[weights.name]
