@@ -144,19 +144,20 @@ def _run(
     filled: Sequence[Filled], place: Place, recipes: ShippedRecipes, overrides: Sequence[str]
 ) -> Place:
     """Train and score what is missing; returns where the data lay."""
+    needs = [need for table in filled for need in table.needs]
+    given = {need.learned_on: place.folder(need.learned_on) for need in needs}
+    if place.scale != "tiny" and needs and not any(given.values()):
+        raise UsageError(
+            f"--run needs data to learn from: give --data NAME=DIR for: {', '.join(sorted(given))}"
+        )
     from unmask.training.reproduce import reproduce, with_toy_data
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)
 
-    needs = [need for table in filled for need in table.needs]
-    given = with_toy_data(place, needs, say)
-    ready = [need for need in needs if given.folder(need.learned_on)]
-    if needs and not ready:
-        sides = ", ".join(sorted({need.learned_on for need in needs}))
-        raise UsageError(f"--run needs data to learn from; give --data NAME=DIR for: {sides}")
-    reproduce(ready, given, recipes, overrides=overrides, say=say)
-    return given
+    place = with_toy_data(place, needs, say)
+    reproduce(needs, place, recipes, overrides=overrides, say=say)
+    return place
 
 
 def _write(filled: Sequence[Filled], style: Format, *, listed: bool) -> None:

@@ -240,7 +240,14 @@ def _folder() -> Path:
 
 
 def _read(path: Path) -> Iterator[Table]:
-    paper = build(_PaperFile, read_toml(path), where=str(path))
+    raw = read_toml(path)
+    for table in raw.get("table", []):  # one by one, or a misspelt key in a list is passed over
+        where = f"{path}: {table.get('name')}"
+        for kind, key in ((Column, "columns"), (Row, "rows")):
+            for item in table.get(key, []):
+                build(kind, item, where=f"{where}: {item.get('name')}")
+        build(_TableFile, table, where=where)
+    paper = build(_PaperFile, raw, where=str(path))
     for said in paper.table:
         columns = tuple(_whole(column, said, paper) for column in said.columns)
         table = Table(

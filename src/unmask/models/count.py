@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -38,10 +38,10 @@ def clip_of(spec: InputSpec) -> str:
     return sound if spec.view == "none" else f"{frames}, {sound}"
 
 
-def count(name: str) -> Counts:
-    """Count one network by name."""
+def count(name: str, **config: Any) -> Counts:
+    """Count one network by name, with overrides of its config."""
     with torch.device("meta"):
-        network = create(name).eval()
+        network = create(name, **config).eval()
         batch = example(network)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             network(batch)

@@ -1,0 +1,115 @@
+"""Gives a checkpoint its calibration and thresholds, fitted on validation scores and kept in it.
+
+    python -m unmask.evaluation.calibrating CHECKPOINT --scores FILE [--kind auto] [--level track]
+
+The scores are of the checkpoint's own weights, on a side that it neither learned from nor is
+reported on. A scan, an exported graph and every later scores file then use what is stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from unmask.errors import DataError
+from unmask.evaluation.fixing import UNITS
+from unmask.evaluation.scores import Level, Rule, ScoresFile
+from unmask.models.checkpoint import Metadata, read_checkpoint
+from unmask.models.weights import write_metadata
+from unmask.scoring.calibrate import decision_thresholds
+from unmask.scoring.calibrate_fit import FITS, Fitted, Kind, fit_calibration
+from unmask.types import Calibration, Thresholds
+
+
+def calibrate(
+    folder: Path,
+    validation: ScoresFile,
+    *,
+    kind: Kind | Literal["auto"] = "auto",
+    level: Level = "track",
+    rule: Rule = "mean",
+) -> tuple[Metadata, Fitted]:
+    """Fit both on validation scores and write them into `checkpoint.json`.
+
+    Args:
+        folder: of the checkpoint.
+        validation: scores of its weights.
+        kind: of the calibration of clips; auto = by cross-validated log loss.
+        level: what one score is when thresholds are set: a scan judges people, so `track`.
+        rule: from clips to a person.
+
+    Raises:
+        DataError: a test or a training side, scores of other weights, or too few of them.
+    """
+    meta = read_checkpoint(folder).meta
+    refuse_side(validation, meta)
+    fitted = fit(validation, kind)
+    thresholds = thresholds_on(validation, fitted.calibration, level, rule)
+    stored = meta.model_copy(update={"calibration": fitted.calibration, "thresholds": thresholds})
+    write_metadata(folder, stored)
+    return stored, fitted
+
+
+def fit(validation: ScoresFile, kind: Kind | Literal["auto"]) -> Fitted:
+    """Fit a calibration on the clips of validation scores."""
+    clips = validation.columns.take(validation.columns.scored)
+    return fit_calibration(
+        clips.numbers("logit"),
+        clips.numbers("label"),
+        kind=kind,
+        sources=clips.words("source", np.arange(len(clips))),
+        measured_on=validation.header.data,
+    )
+
+
+def thresholds_on(
+    validation: ScoresFile, calibration: Calibration, level: Level, rule: Rule
+) -> Thresholds:
+    """Set thresholds on calibrated validation scores of one level."""
+    header = replace(validation.header, calibration=calibration)
+    seen = ScoresFile(header=header, rows=validation.rows).at(level, rule)
+    fake = seen.label == 1
+    return decision_thresholds(
+        seen.p_fake[~fake], seen.p_fake[fake], unit=UNITS[level], measured_on=header.data
+    )
+
+
+def refuse_side(validation: ScoresFile, meta: Metadata) -> None:
+    """Refuse scores that nothing may be fitted on.
+
+    Raises:
+        DataError: saying why.
+    """
+    header = validation.header
+    if header.part in ("test", "train"):
+        why = "is what is reported on" if header.part == "test" else "was learned from"
+        raise DataError(
+            f"{header.data}: the {header.part} side {why}; fit on a validation side "
+            "(unmask evaluate --part val)"
+        )
+    if header.sha256 not in meta.sha256.values():
+        raise DataError(f"{header.data}: scored by other weights than this checkpoint's")
+
+
+def main() -> None:
+    """Calibrate a checkpoint from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--scores", type=Path, required=True)
+    parser.add_argument("--kind", choices=["auto", *FITS], default="auto")
+    parser.add_argument("--level", choices=get_args(Level), default="track")
+    given = parser.parse_args()
+    validation = ScoresFile.read(given.scores)
+    meta, fitted = calibrate(given.checkpoint, validation, kind=given.kind, level=given.level)
+    for name, loss in fitted.log_loss.items():
+        sys.stdout.write(f"{name}: log loss {loss:.4f} on recordings left out\n")
+    sys.stdout.write(f"stored: {meta.calibration}\n{meta.thresholds}\n")
+
+
+if __name__ == "__main__":
+    main()
