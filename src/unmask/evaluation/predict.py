@@ -6,18 +6,19 @@ killed goes on with the chunk it was at, and its result is that of one that was 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from unmask import __version__
 from unmask.datasets.sources import Target
 from unmask.evaluation.chunks import Key, Parts, digest_of, finished, make_chunks
-from unmask.evaluation.exam import Part, Wanted
+from unmask.evaluation.exam import Case, Part, Wanted
 from unmask.evaluation.leaks import LEARNED_PARTS, Kinship, find_kin, refuse_kin
 from unmask.evaluation.open_exam import open_exam
-from unmask.evaluation.scores import Header, ScoresFile
+from unmask.evaluation.scores import Header, Rows, ScoresFile
 from unmask.evaluation.scoring_pass import score_cases
 from unmask.models.checkpoint import Checkpoint
 from unmask.pipeline.detector import DEFAULT_FRAMES, trained_checkpoint
@@ -99,18 +100,25 @@ def predict(
     header = _header(opened, kin, wanted, names, key, allowed=allowed)
     if (held := finished(file, key)) is not None:
         return held
-    parts, chunks, done = Parts(file, key), make_chunks(kin.exam.cases), 0
-    scored = []
-    for number, cases in enumerate(chunks):
-        watch(done, len(kin.exam.cases))
+    parts = Parts(file, key)
+    score = partial(score_cases, runtime=runtime, spec=wanted.spec, workers=workers)
+    return parts.finish(header, list(_scored(kin.exam.cases, parts, score, watch)))
+
+
+def _scored(
+    cases: Sequence[Case], parts: Parts, score: Callable[[Sequence[Case]], Rows], watch: Watch
+) -> Iterator[Rows]:
+    """Score chunk by chunk what an earlier run has not, and keep each."""
+    done = 0
+    for number, chunk in enumerate(make_chunks(cases)):
+        watch(done, len(cases))
         rows = parts.read(number)
         if rows is None:
-            rows = score_cases(cases, runtime, wanted.spec, workers=workers)
+            rows = score(chunk)
             parts.write(number, rows)
-        scored.append(rows)
-        done += len(cases)
-    watch(done, len(kin.exam.cases))
-    return parts.finish(header, scored)
+        yield rows
+        done += len(chunk)
+    watch(done, len(cases))
 
 
 def _key(kin: Kinship, wanted: Wanted, checkpoint: Checkpoint, sha256: str, runtime: str) -> Key:

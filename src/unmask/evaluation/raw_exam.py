@@ -64,7 +64,7 @@ def raw_exam(dataset: str, root: Path, wanted: Wanted, *, split: str | None = No
         cases=tuple(_case(raw, video) for video in labelled),
         digest=_hash(_size(manifest, video) for video in labelled),
         applied_to="frame",
-        state=_hash(source_token(manifest.locate(video.path)) for video in labelled),
+        state=_hash(f"{video} {source_token(manifest.locate(video.path))}" for video in labelled),
         unlabelled=len(chosen) - len(labelled),
         overlaps=manifest.overlaps,
     )
