@@ -109,7 +109,7 @@ def differences(said: Compared) -> list[dict[str, Any]]:
 def _against_first(tests: list[dict[str, Any]]) -> str:
     """The tests of all others against the first detector, in words."""
     told = [
-        f"{test['second']} {test['difference']['value']:+.3f} (p {_p(test['p_value'])})"
+        f"{test['second']} {test['difference']['value']:+.3f} ({_p(test['p_value'])})"
         for test in tests
         if test["first"] == tests[0]["first"] and test["p_value"] is not None
     ]
@@ -117,7 +117,7 @@ def _against_first(tests: list[dict[str, Any]]) -> str:
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+    return "p<0.001" if value < 0.001 else f"p={value:.3f}"
 
 
 def found_at(ranking: Ranking) -> Floats:
