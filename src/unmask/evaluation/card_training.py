@@ -25,9 +25,11 @@ def training(run: Path) -> dict[str, str]:
             f"{run}: no run folder of `unmask train`; {LOG} or config.json is not there"
         )
     record = json.loads(config.read_text(encoding="utf-8"))
-    events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    start = next((e for e in events if e["event"] == "start"), {})
-    end = next((e for e in reversed(events) if e["event"] == "end"), {})
+    events: list[Event] = [
+        json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()
+    ]
+    start: Event = next((e for e in events if e["event"] == "start"), {})
+    end: Event = next((e for e in reversed(events) if e["event"] == "end"), {})
     lines = {
         "data digest of the run": f"`{record['data_digest']}`",
         "device": f"{start.get('device', 'not recorded')}, {start.get('precision', '')}".strip(
