@@ -185,12 +185,11 @@ def _dots(
                 canvas.whisker(axes, k + shift, mean.estimate, i)
         axes.plot([], [], canvas.marker_of(i), color=canvas.colour_of(i), label=net.name)
     axes.set_xticks(range(len(names)), names)
-    axes.set(
-        ylabel="correlation with the clean map", ylim=(-0.4, 1.05), xlim=(-0.5, len(names) - 0.5)
-    )
+    axes.set(ylabel="correlation with the clean map", xlim=(-0.5, len(names) - 0.5))
+    axes.set_ylim(min(-0.05, axes.get_ylim()[0]), 1.03)
     axes.axhline(0, color=canvas.QUIET, linewidth=0.8)
     axes.grid(visible=False, axis="x")
-    axes.legend(fontsize=8, ncols=2, loc="lower left")
+    axes.legend(fontsize=8, loc="lower left")
 
 
 def _shown_view(example: Example, net: Opened) -> NDArray[np.uint8]:
