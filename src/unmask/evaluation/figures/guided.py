@@ -93,7 +93,8 @@ def _row(axes: NDArray[np.object_], net: Opened, examples: Sequence[Example], ma
 
 
 def _dots(axes: Sequence[Axes], numbers: Mapping[str, Mapping[str, Mapping[str, Mean]]]) -> None:
-    for one, (key, words) in zip(axes, {"entropy": "1 - entropy", "gini": "Gini"}.items(), strict=True):
+    shown = {"entropy": "1 - entropy", "gini": "Gini"}
+    for one, (key, words) in zip(axes, shown.items(), strict=True):
         for k, both in enumerate(numbers.values()):
             for shift, label, colour in ((-0.1, "real", canvas.REAL), (0.1, "fake", canvas.FAKE)):
                 of = both[label][key].estimate
