@@ -28,6 +28,7 @@ ONE_OF_EACH = (
     "resnet3d/se_nl1234-scratch-single_nt",
     "timesformer/divided-scratch-loo_fs",
     "baselines/sbi",
+    "comparison/dfdc-xception",
 )
 
 Run = Callable[[str], Path]
