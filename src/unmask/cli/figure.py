@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from unmask.evaluation.figures import Asked
     from unmask.evaluation.scores import Level, Rule
 
+FIXED_ON = ("calib", "val")  # sides whose scores thresholds and calibration are fixed on
 OPTIONS = {  # name in the table of figures -> option
     "scores": "--scores",
     "runs": "--run",
@@ -65,10 +66,10 @@ def figure(
         for line in listing():
             print(line)
         return
-    figures.find_figure(which)  # before anything is read
+    entry = figures.find_figure(which)
     try:
         asked = figures.Asked(
-            scores=tuple(scores_files(scores or ())),
+            scores=tuple(scores_files(scores or (), corrupted=entry.corrupted)),
             runs=tuple(run or ()),
             checkpoints=tuple(checkpoint or ()),
             data=data,
@@ -104,20 +105,37 @@ def listing() -> Iterator[str]:
     yield f"{len(FIGURES)} figures; unmask figure NAME {OPTIONS['scores']} FILE --out DIR draws one"
 
 
-def scores_files(given: Sequence[Path]) -> Iterator[Path]:
-    """Files as they are; a folder stands for all scores files in and below it.
+def scores_files(given: Sequence[Path], *, corrupted: bool) -> Iterator[Path]:
+    """Files as they are; a folder stands for the scores in and below it that a figure is of.
+
+    `unmask evaluate` leaves validation scores beside those it reports, and scores of corrupted data
+    beside the clean ones: the former are for fixing thresholds only, the latter for few figures.
 
     Raises:
-        DataError: a folder holds none.
+        DataError: a folder holds no such scores.
     """
+    from unmask.evaluation.scores import read_header
+
     for path in given:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(path.rglob("*.parquet"))
-        if not found:
-            raise DataError(f"{path}: no scores file (.parquet) in this folder or below it")
-        yield from found
+        headers = {file: read_header(file) for file in sorted(path.rglob("*.parquet"))}
+        found = {file: header for file, header in headers.items() if header is not None}
+        reported = any(header.part not in FIXED_ON for header in found.values())
+        wanted = [
+            file
+            for file, header in found.items()
+            if (header.corruption == "none" or corrupted)
+            and not (reported and header.part in FIXED_ON)
+        ]
+        if not wanted:
+            raise DataError(f"{path}: no scores files for this figure in this folder or below it")
+        if len(wanted) < len(found):
+            passed_over = len(found) - len(wanted)
+            print(f"{path}: {passed_over} scores files of validation or corrupted data are passed "
+                  "over; name a file to have it drawn", file=sys.stderr)  # fmt: skip
+        yield from wanted
 
 
 def level_of(word: str) -> Level:

@@ -44,6 +44,7 @@ class Entry:
     what: str  # one line
     needs: tuple[Input, ...]
     settings: tuple[str, ...] = ()  # that it knows
+    corrupted: bool = False  # wants scores of corrupted data too
 
 
 def _scores(draw: str, what: str, *settings: str) -> Entry:
@@ -95,8 +96,11 @@ FIGURES: dict[str, Entry] = {
     "matrix": _scores(
         "matrix:draw_matrix", "who detects what: AUC by method or data (DTN Table 2)", "by"
     ),
-    "robustness": _scores(
-        "robustness:draw_robustness", "AUC under seven corruptions at six levels (DTN Fig. 5)"
+    "robustness": Entry(
+        draw="robustness:draw_robustness",
+        what="AUC under seven corruptions at six levels (DTN Fig. 5)",
+        needs=("scores",),
+        corrupted=True,
     ),
     "dtn-fig6a": _scores("fig6:draw_a", "what augments the experts' features, by data set"),
     "dtn-fig6b": _scores("fig6:draw_b", "low-dimensional or vanilla centre loss, by data set"),

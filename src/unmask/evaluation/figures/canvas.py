@@ -141,11 +141,11 @@ def band(
 
 def whisker(axes: Axes, x: float, of: Estimate, i: int) -> None:
     """Mark a number of the i-th detector and its interval; hollow where too little gives none."""
-    colour, known = colour_of(i), of.low is not None
-    if known:
+    colour, fill = colour_of(i), "white"
+    if of.low is not None and of.high is not None:
         axes.plot([x, x], [of.low, of.high], color=colour, linewidth=1.4)
-    axes.plot(x, of.value, marker_of(i), color=colour, markersize=6,
-              markerfacecolor=colour if known else "white")  # fmt: skip
+        fill = colour
+    axes.plot(x, of.value, marker_of(i), color=colour, markersize=6, markerfacecolor=fill)
 
 
 def label_ends(

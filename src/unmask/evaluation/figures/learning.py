@@ -152,7 +152,14 @@ def _named_apart(runs: Sequence[Run]) -> list[Run]:
 
 
 def _losses(run: Run) -> tuple[list[float], list[float], list[float]]:
-    """Validation losses of fakes, of reals, and their mean."""
+    """Validation losses of fakes, of reals, and their mean.
+
+    Raises:
+        DataError: the log does not tell them apart.
+    """
+    if any("fake_loss" not in event or "real_loss" not in event for event in run.valid):
+        raise DataError(f"{run.folder}: its log does not tell the losses of fakes and of reals "
+                        "apart; runs of this version do")  # fmt: skip
     fake = [float(event["fake_loss"]) for event in run.valid]
     real = [float(event["real_loss"]) for event in run.valid]
     return fake, real, [(f + r) / 2 for f, r in zip(fake, real, strict=True)]
