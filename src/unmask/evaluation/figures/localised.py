@@ -207,7 +207,7 @@ def _charts(beneath: Any, results: Mapping[str, Sequence[Result]]) -> None:
         shift = 0.7 * ((i + 0.5) / len(series) - 0.5)
         for k, mean in enumerate(of.found.numbers.values()):
             canvas.whisker(left, k + shift, mean.estimate, i)
-        left.plot([], [], canvas.marker_of(i), color=canvas.colour_of(i), label=words)
+        right.plot([], [], canvas.marker_of(i), color=canvas.colour_of(i), label=words)
         start = of.deletion.ranked[:, :1]
         right.plot(
             of.deletion.shares,
@@ -224,6 +224,7 @@ def _charts(beneath: Any, results: Mapping[str, Sequence[Result]]) -> None:
         )
     _for_nothing(left, series[0][1].found)
     right.set(xlabel="share of cells blurred", ylabel="change of the logit", xlim=(0, 1))
+    right.legend(fontsize=7.5, loc="upper left")
 
 
 def _for_nothing(axes: Axes, found: Found) -> None:
@@ -235,7 +236,6 @@ def _for_nothing(axes: Axes, found: Found) -> None:
     axes.set_xticks(range(len(WORDS)), list(WORDS.values()), fontsize=8)
     axes.set(ylim=(0, 1), xlim=(-0.5, len(WORDS) - 0.5))
     axes.grid(visible=False, axis="x")
-    axes.legend(fontsize=7.5, loc="upper left")
 
 
 def _numbers(of: Result) -> dict[str, Any]:
