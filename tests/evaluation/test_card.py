@@ -97,8 +97,7 @@ def test_false_positives_are_told_by_recording(checkpoint):
     some = sum(any(calls) for calls in reals.values())
     half = sum(np.mean(calls) >= 0.5 for calls in reals.values())
     text = card(checkpoint, [file], how=QUICK)
-    assert f"Of {len(reals)} recordings of reals, {some} have" in text
-    assert f"{half} have half of theirs or more" in text
+    assert f": {some} of {len(reals)}; with half of theirs or more: {half}." in text
 
 
 def test_scores_of_other_weights_are_refused(checkpoint):

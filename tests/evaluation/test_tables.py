@@ -30,7 +30,7 @@ from unmask.evaluation.table_text import (
     records,
     remarks,
 )
-from unmask.evaluation.tables import Measured, Missing, fill
+from unmask.evaluation.tables import Counts, Measured, Missing, fill
 from unmask.training.recipe import read_recipe
 from unmask.training.shipped import ShippedRecipes
 from unmask.types import Calibration
@@ -97,10 +97,10 @@ def test_every_table_prints_in_every_format_and_names_what_it_needs(name):
     assert all(str(v) in text for row in whole.rows for v in row.published if v)
     assert len(list(csv.DictReader(io.StringIO(comma_separated([whole]))))) >= len(printed)
     assert json.loads(document([whole]))["tables"][0]["name"] == name
-    done, possible = whole.counts
+    counts = whole.counts
     missing = {r for row in whole.table.rows for r in row.recipes}
     assert bool(needed(whole)) == bool(missing)
-    assert done == (possible if not missing else 0)
+    assert (counts.compared, counts.doubted) == (0 if missing else counts.possible, 0)
     for command in needed(whole):
         assert command.split()[:2] in (["unmask", v] for v in ("prepare", "train", "evaluate"))
 
@@ -119,7 +119,7 @@ def test_a_measured_number_and_its_difference_are_those_counted_by_hand(tmp_path
     assert auc.difference == pytest.approx(100 * by_sklearn - 98.02)
     assert isinstance(cell(whole, "+LEVT", "dtn/table3-levt-dsd", "ffpp", "acc"), Missing)
     assert isinstance(cell(whole, "+LEVT", "dtn/table3-levt", "df1", "acc"), Missing)
-    assert whole.counts == (2, 24)
+    assert whole.counts == Counts(possible=24, compared=2, doubted=0)
 
 
 def test_a_column_of_one_method_sees_it_and_all_reals_and_nothing_else(tmp_path):
@@ -161,6 +161,7 @@ def test_what_is_not_the_published_thing_has_a_doubt_and_no_difference(tmp_path,
     acc = cell(whole, "Baseline", "dtn/table3-vgg", "ffpp", "acc")
     assert acc.doubts == (doubt,)
     assert acc.difference is None
+    assert whole.counts == Counts(possible=24, compared=0, doubted=2)
     text = markdown([whole])
     assert doubt in text
     assert "difference" not in text.split("*")[0]

@@ -179,26 +179,22 @@ def _write(filled: Sequence[Filled], style: Format, *, listed: bool) -> None:
 
 def _list(filled: Sequence[Filled]) -> None:
     """Print a line for each table."""
-    heads = ("name", "rows", "ours", "measured", "where")
+    heads = ("name", "rows", "ours", "measured", "doubted", "where")
     for paper, block in groupby(filled, key=lambda one: one.table.paper):
         cells = [heads]
         for one in block:
-            done, possible = one.counts
-            cells.append(
-                (
-                    one.table.name,
-                    str(len(one.table.rows)),
-                    str(possible),
-                    str(done),
-                    one.table.where,
-                )
-            )
+            told, counts = one.table, one.counts
+            numbers = (len(told.rows), counts.possible, counts.compared, counts.doubted)
+            cells.append((told.name, *map(str, numbers), told.where))
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         print(paper)
         for line in cells:  # never cut: names are there to be copied
             print("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip())
         print()
-    print("ours: published numbers that a recipe stands for. unmask table NAME shows one")
+    print(
+        "ours: published numbers that a recipe or a network of ours stands for; doubted: measured,"
+    )
+    print("and not to be compared. unmask table NAME shows one table")
 
 
 def _show(filled: Filled, console: Console) -> None:
@@ -206,7 +202,7 @@ def _show(filled: Filled, console: Console) -> None:
     from rich.console import Console as RichConsole
     from rich.table import Table as RichTable
 
-    from unmask.evaluation.table_text import headings, lines, needed, remarks
+    from unmask.evaluation.table_text import headings, lacking, lines, needed, remarks
 
     told = filled.table
     grid = RichTable("row", "", *headings(told), box=None, pad_edge=False, header_style="bold")
@@ -216,7 +212,7 @@ def _show(filled: Filled, console: Console) -> None:
         column.no_wrap = True
     for line in lines(filled):
         grid.add_row(line.row, line.of, *line.cells, style=STYLES.get(line.of, ""))
-    console.print(f"{told.name}: {told.title}", style="bold", markup=False)
+    console.print(f"{told.name}: {told.title}", style="bold", markup=False, soft_wrap=True)
     console.print(f"{told.paper}; {told.where}", markup=False, soft_wrap=True)
     wide = RichConsole(width=10_000)  # a line of numbers is never cut; the terminal may wrap it
     console.width, was = max(console.width, wide.measure(grid).maximum), console.width
@@ -226,8 +222,7 @@ def _show(filled: Filled, console: Console) -> None:
         console.print(f"* {remark}", markup=False, soft_wrap=True)
     commands = needed(filled)
     if commands:
-        done, possible = filled.counts
-        console.print(f"{possible - done} of {possible} numbers are missing. They need:")
+        console.print(lacking(filled), soft_wrap=True)
         for command in commands[:SHOWN]:
             console.print(f"  {command}", markup=False, soft_wrap=True)
     if len(commands) > SHOWN:

@@ -52,7 +52,7 @@ def measured(scores: Sequence[ScoresFile], how: How) -> Iterator[str]:
         yield _whole(run.scores, how)
         for protocol, words in PARTS.items():
             cells = [cell for cell in cells_of([run], [protocol], how) if "auc" in cell.numbers]
-            if len(cells) > 1 or (cells and protocol == "manipulation"):
+            if len(cells) > 1:
                 seen.add(protocol)
                 yield f"### {run.scores.header.data}: {words}\n\n{_short(cells)}"
         yield f"### {run.scores.header.data}: reals, by recording\n\n{_by_recording(run.scores)}"
@@ -73,7 +73,8 @@ def _whole(file: ScoresFile, how: How) -> str:
     """Every number of one file, by frame or clip and by video."""
     header = file.header
     run = Run(scores=file, learned=learned_from(header))
-    levels: tuple[Level, ...] = ("clip", "video")
+    several = int(file.columns.scored.sum()) > len(file.columns.first_of_videos()[1])
+    levels: tuple[Level, ...] = ("clip", "video") if several else ("video",)
     by_level = {
         level: cells_of(
             [run],
@@ -150,9 +151,10 @@ def _by_recording(file: ScoresFile) -> str:
     called = np.bincount(which, weights=(scored.p_fake[real] >= at).astype(np.float64))
     shares = called / np.bincount(which)
     name = "the threshold for fake" if thresholds else "0.5"
+    any_of, half = int((shares > 0).sum()), int((shares >= EVEN).sum())
     return (
-        f"Of {len(names)} recordings of reals, {int((shares > 0).sum())} have a frame or clip that "
-        f"reaches {name} ({at:.4g}), {int((shares >= EVEN).sum())} have half of theirs or more."
+        f"Recordings of reals with a frame or clip that reaches {name} ({at:.4g}): {any_of} of "
+        f"{len(names)}; with half of theirs or more: {half}."
     )
 
 

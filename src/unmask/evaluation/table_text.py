@@ -84,6 +84,15 @@ def needed(filled: Filled) -> list[str]:
     return list(commands_of(filled.needs))
 
 
+def lacking(filled: Filled) -> str:
+    """Say how much is missing, above the commands that would give it."""
+    counts = filled.counts
+    doubted = f", {counts.doubted} are {NOT_COMPARED}" if counts.doubted else ""
+    if not counts.possible:
+        return "What is missing needs:"
+    return f"{counts.missing} of {counts.possible} numbers are missing{doubted}. They need:"
+
+
 def markdown(tables: Sequence[Filled]) -> str:
     """Tables one below the other, with remarks and what is needed."""
     return "\n".join(block for filled in tables for block in _markdown(filled))
@@ -199,8 +208,7 @@ def _markdown(filled: Filled) -> Iterator[str]:
     yield ""
     yield from (f"* {remark}" for remark in remarks(filled))
     if commands := needed(filled):
-        done, possible = filled.counts
-        yield f"\n{possible - done} of {possible} numbers are missing. They need:\n"
+        yield f"\n{lacking(filled)}\n"
         yield from ("```", *commands, "```")
     yield ""
 

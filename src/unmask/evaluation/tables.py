@@ -97,6 +97,20 @@ class FilledRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Published numbers that something of ours stands for."""
+
+    possible: int
+    compared: int  # with a number of ours of the same thing
+    doubted: int  # with one that is not to be compared
+
+    @property
+    def missing(self) -> int:
+        """Without any."""
+        return self.possible - self.compared - self.doubted
+
+
+@dataclass(frozen=True, kw_only=True)
 class Filled:
     """A table with what there is of ours."""
 
@@ -110,16 +124,17 @@ class Filled:
         return [cell.need for cell in cells if isinstance(cell, Missing) and cell.need]
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """How many published numbers have one of ours, and how many could."""
+    def counts(self) -> Counts:
+        """How many published numbers have one of ours beside them."""
         cells = [
-            [reading.cells[n] for reading in row.readings]
+            [cell for reading in row.readings if isinstance(cell := reading.cells[n], Measured)]
             for row in self.rows
             for n, value in enumerate(row.published)
             if value is not None and row.readings
         ]
-        done = sum(any(isinstance(cell, Measured) for cell in own) for own in cells)
-        return done, len(cells)
+        compared = sum(any(not cell.doubts for cell in own) for own in cells)
+        measured = sum(bool(own) for own in cells)
+        return Counts(possible=len(cells), compared=compared, doubted=measured - compared)
 
 
 def fill(
