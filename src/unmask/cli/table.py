@@ -181,7 +181,7 @@ def _list(filled: Sequence[Filled]) -> None:
     """Print a line for each table."""
     heads = ("name", "rows", "ours", "measured", "doubted", "where")
     for paper, block in groupby(filled, key=lambda one: one.table.paper):
-        cells = [heads]
+        cells: list[tuple[str, ...]] = [heads]
         for one in block:
             told, counts = one.table, one.counts
             numbers = (len(told.rows), counts.possible, counts.compared, counts.doubted)
