@@ -22,7 +22,7 @@ def checkpoint(tiny_checkpoint, tmp_path):
     return tmp_path
 
 
-def scores(checkpoint, part="val", sha256=None, n=800):
+def scores(checkpoint, part="val", sha256=None, n=800, corruption="none"):
     """Logits that are four times too sure."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 1.5, n)
@@ -33,8 +33,9 @@ def scores(checkpoint, part="val", sha256=None, n=800):
     ]
     known = sha256 or read_checkpoint(checkpoint).meta.sha256[GRAPH]
     header = Header(
-        detector="d", model="dtn", sha256=known, data="toy val", data_digest="", part=part
-    )
+        detector="d", model="dtn", sha256=known, data="toy val", data_digest="", part=part,
+        corruption=corruption,
+    )  # fmt: skip
     return ScoresFile(header=header, rows=rows)
 
 
@@ -63,6 +64,8 @@ def test_thresholds_keep_their_rates_on_the_calibrated_scores(checkpoint):
     [
         ({"part": "test"}, "reported on"),
         ({"part": "train"}, "learned from"),
+        ({"part": "all"}, "all sides together"),
+        ({"corruption": "blur:3"}, "seen through blur:3"),
         ({"sha256": "0" * 64}, "other weights"),
     ],
 )

@@ -69,6 +69,15 @@ def test_what_was_learned_is_read_from_the_recipe_with_its_own_forgeries():
     assert learned == Learned(datasets=("made",), methods=("FaceSwap", "swap"))
 
 
+def test_who_learned_from_forged_reals_alone_learned_no_method_of_the_data():
+    forging = {"methods": [], "forged_share": 1.0, "forge_methods": ["self_blend"]}
+    alone = learned_from(replace(made(2).header, recipe={"data": forging}))
+    assert alone.methods == ("self_blend",)
+    assert alone.methods_of(METHODS, ["made"]) == ()
+    half = learned_from(replace(made(2).header, recipe={"data": {**forging, "forged_share": 0.5}}))
+    assert half.methods_of(METHODS, ["made"]) == METHODS
+
+
 def test_compressions_and_groups_divide_all_videos():
     for protocol, names in (("compression", {"c23", "c40"}), ("group", {"north", "south", "west"})):
         found = slices(protocol, run())

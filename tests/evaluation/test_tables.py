@@ -149,6 +149,7 @@ def test_a_video_without_a_score_lowers_the_coverage_and_is_no_half(tmp_path):
         ({"trained_on": ("toy",)}, {}, "learned from toy data"),
         ({"recipe": {}}, {}, "trained by no known recipe"),
         ({"leaks": 3}, {}, "3 videos akin to what it learned from"),
+        ({"clips_per_track": 2}, {}, "at most 2 clips of a person"),
         (
             {"recipe": trained_by("dtn/table3-vgg", objective={"alpha": [1.0, 0.0, 0.0]})},
             {},
@@ -173,6 +174,13 @@ def test_part_of_a_test_set_is_not_set_off_against_the_whole(tmp_path):
     whole = filled(tmp_path, "dtn/table3", (header("dtn/table3-vgg"), some))
     acc = cell(whole, "Baseline", "dtn/table3-vgg", "ffpp", "acc")
     assert (acc.doubts, acc.difference) == (("500 of 700 videos",), None)
+
+
+def test_videos_that_were_listed_and_have_no_score_do_not_make_a_test_set_whole(tmp_path):
+    rows = ffpp({}, missed=60)
+    whole = filled(tmp_path, "dtn/table3", (header("dtn/table3-levt"), rows))
+    acc = cell(whole, "+LEVT", "dtn/table3-levt", "ffpp", "acc")
+    assert (acc.doubts, acc.difference) == (("640 of 700 videos",), None)
 
 
 def test_a_full_run_is_preferred_to_a_tiny_one_and_a_corrupted_one_is_never_taken(tmp_path):

@@ -18,6 +18,7 @@ import numpy as np
 
 from unmask.errors import DataError
 from unmask.evaluation.fixing import UNITS
+from unmask.evaluation.runs import CLEAN
 from unmask.evaluation.scores import Level, Rule, ScoresFile
 from unmask.models.checkpoint import Metadata, read_checkpoint
 from unmask.models.weights import write_metadata
@@ -92,6 +93,13 @@ def refuse_side(validation: ScoresFile, meta: Metadata) -> None:
             f"{header.data}: the {header.part} side {why}; fit on a validation side "
             "(unmask evaluate --part val)"
         )
+    if header.part == "all":
+        raise DataError(
+            f"{header.data}: all sides together hold what is reported on, too; fit on a validation "
+            "side (unmask evaluate --part val)"
+        )
+    if header.corruption != CLEAN:
+        raise DataError(f"{header.data}: seen through {header.corruption}; fit on clean pictures")
     if header.sha256 not in meta.sha256.values():
         raise DataError(f"{header.data}: scored by other weights than this checkpoint's")
 

@@ -132,8 +132,9 @@ def part_of(
     n_listed = len(own.columns.first_of_videos()[1])
     n_videos = n_listed if toy else published_count(side, methods) or n_listed
     doubts = [*doubts_of(file, recipes), *(["toy data"] if toy else [])]
-    if n_listed < 0.95 * n_videos:
-        doubts.append(f"{n_listed} of {n_videos} videos")
+    n_scored = len(own.take(own.columns.scored).columns.first_of_videos()[1])
+    if n_scored < 0.95 * max(n_videos, n_listed):
+        doubts.append(f"{n_scored} of {max(n_videos, n_listed)} videos")
     return Part(scores=own, n_videos=max(n_videos, n_listed), doubts=tuple(dict.fromkeys(doubts)))
 
 
@@ -143,6 +144,8 @@ def doubts_of(file: Found, recipes: Recipes) -> list[str]:
     doubts = doubts_of_training(header.recipe, recipes)
     if TOY in header.trained_on:
         doubts.append("learned from toy data")
+    if header.clips_per_track is not None:
+        doubts.append(f"at most {header.clips_per_track} clips of a person")
     if header.leaks:
         doubts.append(f"{header.leaks} videos akin to what it learned from")
     return doubts

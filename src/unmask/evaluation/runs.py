@@ -40,11 +40,14 @@ def learned_from(header: Header) -> Learned:
     """Read what a detector learned from out of its recipe, as its scores file repeats it.
 
     Fakes that training forges itself are a method too: whoever also learned from self-blends is no
-    detector of one method.
+    detector of one method. Where it forges all of them, it learned none of the data's own.
     """
     data = header.recipe.get("data", {})
+    share = data.get("forged_share", 0)
     methods = tuple(data.get("methods", ()))
-    forged = tuple(data.get("forge_methods", ())) if data.get("forged_share", 0) else ()
+    forged = tuple(data.get("forge_methods", ())) if share else ()
+    if share == 1 and forged:
+        return Learned(datasets=header.trained_on, methods=forged)
     return Learned(datasets=header.trained_on, methods=(*methods, *forged) if methods else ())
 
 
