@@ -18,11 +18,19 @@ from face_clips import write_walk
 from media import Sound
 from unmask.errors import UsageError
 from unmask.models.base import Network
-from unmask.models.checkpoint import GRAPH, METADATA, WEIGHTS, read_checkpoint, sha256
+from unmask.models.checkpoint import (
+    GRAPH,
+    METADATA,
+    OPENVINO_GRAPH,
+    WEIGHTS,
+    read_checkpoint,
+    sha256,
+)
 from unmask.models.export import OPSET, as_function, export_onnx
 from unmask.models.table import TABLE
 from unmask.models.weights import add_graph, load_network, save_checkpoint
 from unmask.pipeline.detector import Detector, load
+from unmask.pipeline.exporting import export
 from unmask.pipeline.runtime import OpenVinoRuntime, TorchRuntime
 from unmask.types import Batch, Report
 
@@ -154,12 +162,15 @@ def test_every_network_scans_a_real_video_unless_it_detects_nothing(
 def test_every_graph_gives_a_video_the_networks_scores(case: Case, talking: Path, tmp_path: Path):
     save_checkpoint(tmp_path, case.settled(), name=case.model, trained=False)
     checkpoint = add_graph(tmp_path)
+    export(checkpoint, tmp_path / "openvino", form="openvino")
     runtimes = (
         OpenVinoRuntime(tmp_path / GRAPH, "f32"),
+        OpenVinoRuntime(tmp_path / "openvino" / OPENVINO_GRAPH, "f32"),
         TorchRuntime(load_network(checkpoint), "cpu"),
     )
-    graph, network = (
+    *graphs, network = (
         told(Detector(checkpoint, r, "").scan(talking, n_frames=12)) for r in runtimes
     )
-    # Settled on noise, networks of random weights answer a face far from where they are exact.
-    np.testing.assert_allclose(graph, network, rtol=0, atol=0.02 * max(1, *np.abs(network)))
+    for graph in graphs:
+        # Settled on noise, networks of random weights answer a face far from where they are exact.
+        np.testing.assert_allclose(graph, network, rtol=0, atol=0.02 * max(1, *np.abs(network)))

@@ -208,6 +208,8 @@ def _quantised(model: Any, clips: Sequence[Batch]) -> Any:
             f"--precision int8 needs {error.name}; install it with: pip install 'unmask[export]'"
         ) from error
     names = [port.get_any_name() for port in model.inputs]
+    # Attention in integers is worthless unless its scores and sums stay as they are.
+    attends = any(node.get_type_name() == "Softmax" for node in model.get_ops())
 
     def inputs(clip: Batch) -> dict[str, NDArray[np.float32]]:
         return {name: np.ascontiguousarray(getattr(clip, name)) for name in names}
@@ -217,6 +219,7 @@ def _quantised(model: Any, clips: Sequence[Batch]) -> Any:
             model,
             nncf.Dataset(clips, inputs),
             preset=nncf.QuantizationPreset.MIXED,
+            model_type=nncf.ModelType.TRANSFORMER if attends else None,
             subset_size=len(clips),
         )
 
