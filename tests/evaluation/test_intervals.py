@@ -97,3 +97,11 @@ def test_a_number_that_most_draws_leave_undefined_has_no_interval():
     )
     assert found.value == 1.0
     assert found.low is None
+
+
+def test_two_reals_among_many_fakes_have_no_interval():
+    label = np.array([0, 0, *[1] * 60])
+    score = np.linspace(0, 1, 62)
+    found = interval(metrics.auc, label, score, [str(i) for i in range(62)])
+    assert found == Estimate(value=1.0)
+    assert interval(metrics.auc, np.arange(62) % 2, score, [str(i) for i in range(62)]).low

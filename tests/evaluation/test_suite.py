@@ -90,6 +90,21 @@ def test_what_a_checkpoint_lacks_is_fixed_on_the_val_side_of_the_same_data(suite
     assert "undecided" in table.cells[0].numbers
 
 
+def test_data_that_it_did_not_learn_from_fix_nothing_unless_named(suite, tmp_path):
+    elsewhere = Predictor(trained_on=("other",))
+    table = run_suite(suite, tmp_path, predict=elsewhere, how=QUICK)
+    assert {part for _, part, _ in elsewhere.asked} == {"one test", "two test"}
+    assert any(
+        "did not learn from" in line or "not known to have learned" in line
+        for line in table.notes["plain", "one test"]
+    )
+    named = Predictor(trained_on=("other",))
+    run_suite(
+        replace(suite, calibrate_on=tmp_path / "one"), tmp_path / "b", predict=named, how=QUICK
+    )
+    assert ("plain", "one val", "none") in named.asked
+
+
 def test_named_data_are_fixed_on_instead(suite, tmp_path):
     (tmp_path / "other").mkdir()
     predict = Predictor()

@@ -20,11 +20,11 @@ from scipy.stats import binomtest, norm, rankdata
 from unmask.errors import DataError
 from unmask.evaluation.intervals import (
     CONFIDENCE,
-    MIN_SOURCES,
     RESAMPLES,
     Estimate,
     percentiles,
     resampled,
+    too_few,
 )
 from unmask.evaluation.metrics import EVEN, Metric
 from unmask.evaluation.ranking import Floats, Indices, Labels, rank
@@ -110,7 +110,7 @@ def delong(pair: Pair) -> Difference:
     error = float(np.sqrt(_variance(pair.label, group, spread)))
     difference = areas[1] - areas[0]
     reach = float(norm.ppf((1 + CONFIDENCE) / 2)) * error
-    known = error > 0 and group.max() + 1 >= MIN_SOURCES
+    known = error > 0 and not too_few(pair.label, pair.source)
     return Difference(
         first=areas[0],
         second=areas[1],
@@ -157,7 +157,7 @@ def difference(
     values = metric(first), metric(second)
     gap = values[1] - values[0]
     p_value, low, high = None, None, None
-    if len(set(pair.source)) >= MIN_SOURCES:
+    if not too_few(pair.label, pair.source):
         draws = zip(
             resampled(first, pair.source, seed=seed, resamples=resamples),
             resampled(second, pair.source, seed=seed, resamples=resamples),

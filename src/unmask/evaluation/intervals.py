@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from unmask.errors import DataError
 from unmask.evaluation.metrics import Metric
@@ -70,8 +72,7 @@ def intervals(
         DataError: a metric is undefined on the sample itself.
     """
     values = {name: metric(ranking) for name, metric in metrics.items()}
-    names = np.unique(np.asarray(source))
-    if len(names) < MIN_SOURCES:
+    if too_few(ranking.ordered.fake, np.asarray(source)[ranking.ordered.order]):
         return {name: Estimate(value=value) for name, value in values.items()}
     drawn: dict[str, list[float]] = {name: [] for name in metrics}
     for resample in resampled(ranking, source, seed=seed, resamples=resamples):
@@ -81,6 +82,12 @@ def intervals(
             except DataError:
                 continue  # undefined on this draw; counted below
     return {name: _estimate(value, drawn[name], resamples) for name, value in values.items()}
+
+
+def too_few(label: NDArray[Any], source: ArrayLike) -> bool:
+    """Whether reals or fakes come from too few recordings to show how others would vary."""
+    names, fake = np.asarray(source), np.asarray(label) == 1
+    return any(len(np.unique(names[kind])) < MIN_SOURCES for kind in (fake, ~fake))
 
 
 def resampled(

@@ -21,7 +21,7 @@ from unmask.evaluation.caveats import known_of
 from unmask.evaluation.cells import Cell, How, cells_of
 from unmask.evaluation.fixing import fix, refuse_shared
 from unmask.evaluation.protocols import applicable
-from unmask.evaluation.runs import CLEAN, Learned, Run, learned_from
+from unmask.evaluation.runs import CLEAN, Learned, Run, datasets_in, learned_from
 from unmask.evaluation.scores import ScoresFile
 from unmask.evaluation.suite_file import Data, Detector, Suite
 
@@ -181,10 +181,21 @@ def _validation(scores: ScoresFile, job: Job, work: _Work, watch: Watch) -> Scor
         if named.file not in work.validations:
             work.validations[named.file] = _scores(named, work, watch)
         return work.validations[named.file]
+    if job.part == "test" and not _learned_here(scores, job.detector):
+        return (
+            "it is not known to have learned from these data, and what is fixed on their val side "
+            "would be tuned to them (--calibrate-on DIR does so all the same)"
+        )
     own = _job(job.detector, job.data, "val" if job.part == "test" else "calib", CLEAN, work.out)
     if own.file not in work.validations:
         work.validations[own.file] = _usable(scores, own, work, watch)
     return work.validations[own.file]
+
+
+def _learned_here(scores: ScoresFile, detector: Detector) -> bool:
+    """Whether a detector learned from the data sets that it is measured on."""
+    known = detector.learned_from or learned_from(scores.header).datasets
+    return bool(known) and set(datasets_in(scores)) <= set(known)
 
 
 def _usable(scores: ScoresFile, job: Job, work: _Work, watch: Watch) -> ScoresFile | str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from unmask.errors import DataError, UsageError
 from unmask.evaluation.figures import Asked
-from unmask.evaluation.intervals import MIN_SOURCES, Estimate, intervals, resampled
+from unmask.evaluation.intervals import Estimate, intervals, resampled, too_few
 from unmask.evaluation.metrics import Metric
 from unmask.evaluation.ranking import Floats, Ranking, rank
 from unmask.evaluation.scores import Header, Level, Scored, ScoresFile
@@ -83,7 +83,7 @@ class Compared:
 
         None where there are too few recordings to draw from.
         """
-        if len(set(self.source)) < MIN_SOURCES:
+        if too_few(self.label, self.source):
             return None
         drawn = [curve(resample) for resample in resampled(self.rankings[i], self.source)]
         low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
