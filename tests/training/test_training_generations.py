@@ -193,6 +193,13 @@ def test_algorithm_1_ends_with_the_first_generation_that_is_no_better(
         assert select(row(*ces), dsd) == len(ces) - 2  # the one before it is the result
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_generation_out_of_hours_teaches_nobody(n: int) -> None:
+    *done, last = row(*(0.5 - 0.1 * k for k in range(n)))
+    assert is_last([*done, replace(last, stopped="budget")], DsdConfig())
+    assert not is_last([*done, last], DsdConfig())
+
+
 def test_the_selected_student_is_the_one_asked_for_or_the_best() -> None:
     assert select(row(0.1, 0.5, 0.4, 0.6), DsdConfig(monitor="ce")) == 2
     assert select(row(0.1, 0.5, 0.4, 0.6), DsdConfig(monitor="ce", select=3)) == 3

@@ -79,7 +79,9 @@ def recipe_of(recipe: Recipe, dsd: DsdConfig, folder: Path, generation: int) -> 
 
 
 def is_last(outcomes: list[Outcome], dsd: DsdConfig) -> bool:
-    """Whether Algorithm 1 ends here: a second or later student that is no better."""
+    """Whether the row ends here: out of hours, or Algorithm 1's student that is no better."""
+    if outcomes[-1].stopped == "budget":
+        return True
     if dsd.stop == "fixed" or len(outcomes) < 3:
         return False
     return cost(outcomes[-1], dsd) >= cost(outcomes[-2], dsd)

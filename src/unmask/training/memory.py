@@ -27,5 +27,7 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in _SET_BY_USER):
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    # It refuses thresholds above its own bound (half a heap) by returning 0; a gigabyte passes.
-    return all((mallopt(_M_MMAP_THRESHOLD, 2**30), mallopt(_M_TRIM_THRESHOLD, _LARGEST)))
+    # Older versions refuse more than half of their heap's size, 32 MB, by returning 0. A trim
+    # threshold alone would do harm: it ends the library's own adjustment of the other one.
+    kept = any(mallopt(_M_MMAP_THRESHOLD, size) for size in (2**30, 2**25))
+    return kept and bool(mallopt(_M_TRIM_THRESHOLD, _LARGEST))
