@@ -46,6 +46,10 @@ def test_one_cell_has_entropy_zero_and_the_largest_gini() -> None:
     assert gini(peak) == pytest.approx(48 / 49)
 
 
+def test_one_place_alone_has_no_entropy() -> None:
+    assert np.isnan(entropy(np.ones((3, 1)))).all()
+
+
 def test_entropy_and_gini_ignore_scale_and_order(rng: np.random.Generator) -> None:
     one = rng.gamma(0.5, size=30)
     for number in (entropy, gini):

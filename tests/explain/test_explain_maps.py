@@ -238,6 +238,17 @@ def test_non_local_maps_are_what_the_block_adds() -> None:
     torch.testing.assert_close(added[0].detach(), wanted, rtol=1e-3, atol=1e-5)
 
 
+def test_of_several_non_local_blocks_the_deepest_fine_one_is_shown() -> None:
+    from unmask.explain.nonlocal_maps import affinity
+    from unmask.models.resnet3d import NonLocal
+
+    network = network_of("resnet3d", non_local=(1, 2, 4), size_px=112)
+    batch = batch_of(network, 1)
+    blocks = [m for m in network.modules() if isinstance(m, NonLocal)]
+    assert [affinity(network, batch, block).shape[-1] for block in blocks] == [14, 7, 2]
+    assert explain(network, batch, "non_local").shape == (1, 8, 7, 7)
+
+
 def test_channel_weights_are_those_that_multiply() -> None:
     from unmask.explain.nonlocal_maps import channel_weights
     from unmask.models.resnet3d import SqueezeExcite

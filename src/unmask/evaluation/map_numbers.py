@@ -24,15 +24,16 @@ Floats = NDArray[np.float64]
 def entropy(maps: Map) -> Floats:
     """Entropy of maps (..., N) as shares of their sum, over its largest value log N: 0 .. 1.
 
-    1 = even, 0 = all in one cell. Of values below zero nothing is a share: they count as zero.
+    1 = even, 0 = all in one cell; NaN for a map of one cell, which is both. Of values below zero
+    nothing is a share: they count as zero.
 
     >>> entropy(np.array([[1.0, 1.0, 1.0, 1.0], [0.0, 5.0, 0.0, 0.0]])).round(3).tolist()
     [1.0, 0.0]
     """
     shares = _shares(maps)
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    bits = -(shares * logs).sum(-1) / np.log(shares.shape[-1])
-    return np.asarray(np.abs(bits))
+    most = np.log(shares.shape[-1]) or np.nan
+    return np.asarray(np.abs((shares * logs).sum(-1)) / most)
 
 
 def gini(maps: Map) -> Floats:

@@ -6,7 +6,7 @@
 | grad_cam | gradient-weighted features, before the paper's ReLU; unit of the logit | + fake |
 | attention | last layer's attention of the answering token, 1 = an even share | none, >= 0 |
 | rollout | attention of all layers, 1 = an even share | none, >= 0 |
-| non_local | what places get from the last non-local block, 1 = an even share | none, >= 0 |
+| non_local | what places get from a non-local block, 1 = an even share | none, >= 0 |
 | guide | maps a long-distance network is guided by, 1 = left as it is | none |
 | occlusion | logit lost when the place is blurred | + towards fake |
 
@@ -39,7 +39,7 @@ SAYS: dict[Method, str] = {
     "grad_cam": "Grad-CAM: the last map's features, weighted by the gradient of the score",
     "attention": "what the last layer attends to when it answers; no sign",
     "rollout": "attention through all layers, rolled out; no sign",
-    "non_local": "what places are given by the last non-local block; no sign",
+    "non_local": "what places are given by a non-local block; no sign",
     "guide": "the attention that guides the backbone; no sign",
     "occlusion": "what the score loses when a place is blurred",
 }

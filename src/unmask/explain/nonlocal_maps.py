@@ -20,11 +20,19 @@ from unmask.models.base import Network
 from unmask.models.resnet3d import NonLocal, SqueezeExcite
 from unmask.types import Batch
 
+SIDE = 7  # places; of the paper's 112 px the block after stage 2 has so many
+
 
 def non_local(network: Network, batch: Batch) -> Tensor:
-    """What places are given by the last non-local block, 1 = an even share: (B, T, h, w)."""
-    block = next(m for m in reversed(list(network.modules())) if isinstance(m, NonLocal))
-    maps = affinity(network, batch, block).mean(1)  # (B, t, h, w)
+    """What places are given by a non-local block, 1 = an even share: (B, T, h, w).
+
+    Of the deepest block that tells at least `SIDE` x `SIDE` places apart; later ones see the face
+    as a few large places. Where there is none, of the one that tells the most apart.
+    """
+    found = [affinity(network, batch, m) for m in network.modules() if isinstance(m, NonLocal)]
+    fine = [looks for looks in found if looks.shape[-1] >= SIDE]
+    looks = fine[-1] if fine else max(found, key=lambda looks: looks[0, 0].numel())
+    maps = looks.mean(1)  # (B, t, h, w)
     even = maps / maps.mean((1, 2, 3), keepdim=True)
     return on_frames(even, network.input_spec.n_frames)
 

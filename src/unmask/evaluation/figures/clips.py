@@ -20,7 +20,7 @@ from unmask.errors import UsageError
 from unmask.evaluation.examples import Example, flat
 from unmask.evaluation.figures import Asked, canvas, panels
 from unmask.evaluation.figures.networks import Look, Opened, array, opened, settings_of
-from unmask.evaluation.map_numbers import entropy, mean_of
+from unmask.evaluation.map_numbers import entropy, mean_if_any, numbers_of
 from unmask.explain.maps import SIGNED, methods_of
 from unmask.explain.nonlocal_maps import channel_weights
 
@@ -123,7 +123,7 @@ def _evenness(maps: Maps, examples: Sequence[Example]) -> dict[str, Any]:
     fake = np.array([one.label == 1 for one in examples])
     source = np.array([one.source for one in examples])
     return {
-        name: {k: mean_of(v[own], source[own].tolist()).numbers for k, v in values.items()}
+        name: {k: numbers_of(mean_if_any(v[own], source[own].tolist())) for k, v in values.items()}
         for name, own in (("real", ~fake), ("fake", fake))
     }
 
@@ -166,7 +166,8 @@ def _words(numbers: Mapping[str, Any], method: str) -> str:
     for key, words in (("over_time", "frames"), ("over_space", "places")):
         if key in numbers["real"]:
             real, fake = (numbers[label][key]["value"] for label in ("real", "fake"))
-            parts.append(f"over {words} {real:.3f} | {fake:.3f}")
+            if real is not None and fake is not None:
+                parts.append(f"over {words} {real:.3f} | {fake:.3f}")
     return f"{method}; entropy, real | fake, {', '.join(parts)}"
 
 
