@@ -59,8 +59,7 @@ def _mean_logit(logits: Floats, _: Floats, person: Numbers) -> Floats:
 
 def _confident(_: Floats, p_clip: Floats, person: Numbers) -> Floats:
     order = np.argsort(person, kind="stable")
-    ends = np.cumsum(np.bincount(person))[:-1] if len(person) else []
-    own = np.split(p_clip[order], ends) if len(person) else []
+    own = np.split(p_clip[order], np.cumsum(np.bincount(person))[:-1]) if len(person) else []
     return np.array([confident(some.tolist()) for some in own], np.float64)
 
 
