@@ -132,3 +132,16 @@ def test_a_face_detector_finds_drawn_people_where_they_are_drawn() -> None:
         apart = np.linalg.norm(there.landmarks_px - drawn.landmarks_px, axis=1)
         assert apart.mean() < 0.25 * unit_px
         assert there.size_px == pytest.approx(drawn.size_px, rel=0.35)
+
+
+def test_a_real_and_its_fakes_are_of_one_recording(small: Path):
+    prepared = open_prepared([str(small)], part="train")
+    reals, fakes = (
+        {
+            name
+            for name, label in zip(prepared.originals, prepared.labels, strict=True)
+            if label == k
+        }
+        for k in (0, 1)
+    )
+    assert fakes <= reals

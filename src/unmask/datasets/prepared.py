@@ -306,5 +306,8 @@ def label_of(video: Video, target: Target) -> int | None:
 
 
 def original_of(video: Video) -> str:
-    """Id of the real recording; of a fake whose real is not known, its first source."""
-    return video.original or next(iter(video.sources), video.id)
+    """Recording that a video's picture is of, the same for a real and its fakes, however compressed.
+
+    A manifest names it first among the sources; where it names none, the real video stands for it.
+    """
+    return next(iter(video.sources), video.original or video.id)
