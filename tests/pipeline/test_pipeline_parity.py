@@ -1,5 +1,6 @@
 """What a network learned on is what it is asked about, and every runtime gives its answer."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_training_and_scanning_see_the_same_pixels(spec, face_clip, tiny_checkpo
 
     ingest = module.ingest
     monkeypatch.setattr(module, "ingest", remembering)
-    scanned = next(detector_for(spec, tiny_checkpoint).batches(face_clip, n_frames=N_FRAMES))
+    scanned = whole(detector_for(spec, tiny_checkpoint).batches(face_clip, n_frames=N_FRAMES))
     (track,) = seen[0].tracks
     if spec.n_frames == 1:  # every face is a clip
         rows = [Track(id=i, faces=(face,)) for i, face in enumerate(track.faces)]
@@ -84,11 +85,16 @@ def network(request, tiny_checkpoint):
     return read_checkpoint(folder)
 
 
+def whole(batches: Iterable[Batch]) -> Batch:
+    """All clips of a person, however many are computed at once."""
+    return Batch(frames=np.concatenate([batch.frames for batch in batches]))
+
+
 @pytest.fixture(scope="module")
 def inputs(network, face_clip):
     """Faces as a scan cuts them, darker and brighter ones too, and plain noise."""
     runtime = OpenVinoRuntime(network.graph)
-    (faces,) = Detector(network, runtime, "").batches(face_clip, n_frames=N_FRAMES)
+    faces = whole(Detector(network, runtime, "").batches(face_clip, n_frames=N_FRAMES))
     noise = np.random.default_rng(0).standard_normal(faces.frames.shape).astype(np.float32)
     frames = [faces.frames, 0.5 * faces.frames - 0.5, 1.2 * faces.frames + 0.3, noise]
     return Batch(frames=np.concatenate(frames))

@@ -163,8 +163,8 @@ def test_the_python_interface_is_the_documented_one(tiny_checkpoint, face_clip):
     assert len(track.scores) == 4
     assert report.p_fake == pytest.approx(np.mean([score.p_fake for score in track.scores]))
     assert set(report.timing_s) == {"decode", "detect", "model", "total"}
-    parts = sum(report.timing_s[name] for name in ("decode", "detect", "model"))
-    assert parts <= report.timing_s["total"]
+    for stage in ("decode", "detect", "model"):  # they overlap, so their sum may be more
+        assert 0 <= report.timing_s[stage] <= report.timing_s["total"]
     again = unmask.load(str(tiny_checkpoint)).scan(str(face_clip), n_frames=4)
     assert told(again) == told(report)
     assert "dtn" in unmask.list_models()
