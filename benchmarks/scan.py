@@ -1,0 +1,185 @@
+"""How fast is a scan, beside what it cannot beat and beside what people use instead?
+
+    python benchmarks/scan.py [--quick] [--peers DIR] [--clips FILE ...] [--out DIR]
+
+Every way of scanning (see `scan_contenders.py`) runs in a process of its own on the same clips, at
+the same 32 frames and with the same network: floors (decoding the wanted frames, the network
+alone), peers, ours. Printed for each: seconds by stage, in all and of all cores together, the time
+until it is ready, the first file (compilers warm up), peak memory, and how often slower it is than
+ours in bf16. Stages of ours overlap, so their sum is more than the whole.
+
+Peers and int8 need packages that unmask does not. They go into a folder of their own:
+
+    uv pip install --target DIR --no-deps facenet-pytorch dlib-bin nncf ninja pydot tabulate psutil
+    uv pip install --target DIR requests
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from machine import describe
+from scan_clips import write_clip
+from scan_contenders import CONTENDERS
+from scan_memory import LOOP_S
+
+QUICK = ("floor: decoding", "floor: network bf16", "OpenCV, facenet-pytorch, timm", "unmask, bf16")
+LONG = (*QUICK, "the same, seeking", "unmask, int8", "floor: network int8")
+STAGES = ("decode", "detect", "crop", "model", "report")
+OURS = "unmask, bf16"
+Row = dict[str, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="four ways, one clip, one run each")
+    parser.add_argument("--peers", type=Path, default=Path("peers"), help="folder of packages")
+    parser.add_argument("--clips", type=Path, nargs="*", default=(), help="beside the drawn ones,")
+    parser.add_argument("--none-drawn", action="store_true", help="or in place of them")
+    parser.add_argument("--repeats", type=int, default=3, help="runs after the first; the median")
+    parser.add_argument("--minutes", type=int, default=10, help="of the long clip; 0 = none")
+    parser.add_argument("--only", nargs="*", choices=CONTENDERS, help="these ways alone")
+    parser.add_argument("--out", type=Path, help="write scan.json and scan.png here")
+    args = parser.parse_args()
+    env = {**os.environ, "PYTHONPATH": str(args.peers.resolve())}
+    where = describe()
+    print(f"{where}; 32 frames, Xception 299 px\n", flush=True)
+    results: dict[str, list[Row]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run("scan_networks.py", name, env=env)
+        lengths_s = [] if args.none_drawn else [LOOP_S]
+        lengths_s += (
+            [60 * args.minutes] if args.minutes and not (args.quick or args.none_drawn) else []
+        )
+        drawn = [write_clip(folder / f"{length} s 1080p.mp4", length) for length in lengths_s]
+        for clip in (*drawn, *args.clips):
+            is_long = clip in drawn[1:]
+            names = args.only or (QUICK if args.quick else LONG if is_long else tuple(CONTENDERS))
+            repeats = 1 if args.quick or is_long else args.repeats
+            results[clip.stem] = measure(clip, names, folder, repeats, env)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        document = {"machine": where, "clips": results}
+        (args.out / "scan.json").write_text(json.dumps(document, indent=1) + "\n")
+        draw(results, args.out / "scan.png", where)
+
+
+def measure(
+    clip: Path, names: tuple[str, ...], folder: Path, repeats: int, env: dict[str, str]
+) -> list[Row]:
+    """Measure a clip in every way and print its table."""
+    print(f"{clip.stem}\n")
+    print(f"| way | {' | '.join(STAGES)} | all, s | of all cores, s | ready, s | first, s | MB |")
+    print("|---|" + "---|" * (len(STAGES) + 5), flush=True)
+    rows = []
+    for name in names:
+        started = str(time.time())
+        child = run(
+            "scan_contenders.py", name, str(clip), str(folder), started, str(repeats), env=env
+        )
+        if child.returncode:  # a peer that is not installed, int8 without nncf: the rest goes on
+            print(f"{name}: {child.stderr.strip().splitlines()[-1]}", file=sys.stderr, flush=True)
+            continue
+        rows.append(json.loads(child.stdout.splitlines()[-1]))
+        print(line(rows[-1]), flush=True)
+    print("\n" + "\n".join(ratios(rows)) + "\n", flush=True)
+    return rows
+
+
+def run(script: str, *words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a script that lies beside this one."""
+    command = [sys.executable, str(Path(__file__).with_name(script)), *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def line(row: Row) -> str:
+    """One row of the table."""
+    stages = (row["stages"].get(stage) for stage in STAGES)
+    cells = ["" if seconds is None else f"{seconds:.2f}" for seconds in stages]
+    times = (row["total"], row["cpu_s"], row["ready_s"], row["first_s"])
+    cells += [f"{seconds:.2f}" for seconds in times] + [f"{row['peak_mb']:.0f}"]
+    return f"| {row['name']} | {' | '.join(cells)} |"
+
+
+def ratios(rows: list[Row]) -> list[str]:
+    """How every way compares to ours, and ours to the sum of its floors."""
+    total = {row["name"]: row["total"] for row in rows}
+    detect = {row["name"]: row["stages"].get("detect") for row in rows}
+    sentences = []
+    for name in ("unmask, bf16", "unmask, int8"):
+        floors = ("floor: decoding", f"floor: network {name.split()[-1]}")
+        if name not in total:
+            continue
+        if all(floor in total for floor in floors):
+            share = total[name] / sum(total[floor] for floor in floors)
+            sentences.append(f"{name}: {share:.2f} times the sum of its floors")
+        sentences += [
+            f"{name}: {total[other] / total[name]:.1f} times as fast as {other}; detection "
+            f"{detect[other] / detect[name]:.1f} times"
+            for other in total
+            if detect[other] and not other.startswith("unmask")
+        ]
+    return sentences
+
+
+def draw(results: dict[str, list[Row]], file: Path, where: str) -> None:
+    """Bars of seconds by stage, a panel for each clip."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    heights = [len(rows) + 1 for rows in results.values()]
+    figure, axes = plt.subplots(
+        len(results), 1, figsize=(9, 0.34 * sum(heights) + 1.2), height_ratios=heights
+    )
+    colours = dict(
+        zip(STAGES, ("#4c72b0", "#dd8452", "#8c8c8c", "#55a868", "#c44e52"), strict=True)
+    )
+    for axis, (clip, rows) in zip(
+        [axes] if len(results) == 1 else axes, results.items(), strict=True
+    ):
+        for y, row in enumerate(rows):
+            left = 0.0
+            for stage in STAGES:
+                seconds = row["stages"].get(stage, 0.0)
+                axis.barh(y, seconds, left=left, color=colours[stage], height=0.6)
+                left += seconds
+            axis.plot([row["total"]] * 2, [y - 0.38, y + 0.38], color="black", linewidth=2)
+            axis.text(
+                max(left, row["total"]), y, f"  {row['total']:.2f} s", va="center", fontsize=8
+            )
+        axis.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=8)
+        axis.invert_yaxis()
+        axis.set_title(clip, loc="left", fontsize=9, fontweight="bold")
+        axis.margins(x=0.12)
+        axis.spines[["top", "right"]].set_visible(False)
+    handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in colours.values()]
+    handles.append(plt.Line2D([], [], color="black", linewidth=2))
+    figure.legend(
+        handles,
+        [*STAGES, "from start to end"],
+        ncols=6,
+        fontsize=8,
+        loc="upper center",
+        frameon=False,
+    )
+    figure.text(0.01, 0.005, where, fontsize=5.5, color="#555555")
+    figure.supxlabel(
+        "seconds (work of stages that overlap adds up to more than the whole)", fontsize=8
+    )
+    figure.tight_layout(rect=(0, 0.02, 1, 0.97))
+    figure.savefig(file, dpi=150)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,304 @@
+"""One way of scanning a clip, timed by stage in a process of its own; `scan.py` starts it.
+
+    python benchmarks/scan_contenders.py NAME CLIP FOLDER STARTED REPEATS
+
+Prints one line of JSON. Every way looks at the same 32 frames, spread evenly, with an Xception of
+299 px. FOLDER holds the exported Xceptions; STARTED is the time of the command.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+N_FRAMES, SIZE_PX, MARGIN = 32, 299, 0.3
+SEEK_GAIN_S = 0.5  # of decoding that a seek must spare
+HALVED_FROM_PX = 600  # shorter side from which the peers' detectors get frames of half the size
+Scan = Callable[[Path], dict[str, float]]
+
+
+class Stopwatch:
+    """Adds up the seconds of named stages."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.spent[stage] = self.spent.get(stage, 0.0) + time.perf_counter() - started
+
+
+# ---- floors -----------------------------------------------------------------------------------
+
+
+def decoding() -> Scan:
+    """The wanted frames as RGB in FFmpeg's quickest way, less all that others do not build on."""
+    import av
+
+    def scan(path: Path) -> dict[str, float]:
+        watch = Stopwatch()
+        with watch("decode"), av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            stream.codec_context.skip_frame = "NONREF"
+            n_total, rate = stream.frames, stream.average_rate
+            stamps = [
+                int((2 * k + 1) * n_total // (2 * N_FRAMES) / rate / stream.time_base)
+                for k in range(N_FRAMES)
+            ]
+            now, frames = -1, container.decode(stream)
+            for stamp in stamps:
+                entries = stream.index_entries
+                key = entries[entries.search_timestamp(stamp)].timestamp
+                if key > now + SEEK_GAIN_S / stream.time_base:
+                    container.seek(stamp, stream=stream)
+                    frames = container.decode(stream)
+                frame = next((f for f in frames if f.pts >= stamp), None)
+                if frame is not None:
+                    now = frame.pts
+                    frame.to_ndarray(format="rgb24")
+        return watch.spent
+
+    return scan
+
+
+def network(precision: str) -> Callable[[Path], Scan]:
+    """The exported network alone, on 32 crops, four at a time."""
+
+    def opened(folder: Path) -> Scan:
+        from unmask.models.checkpoint import read_checkpoint
+        from unmask.pipeline.runtime import open_runtime
+        from unmask.types import Batch
+
+        runtime, _ = open_runtime(read_checkpoint(folder / precision))
+        shape = (4, 1, 3, SIZE_PX, SIZE_PX)
+        crops = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+        def scan(_: Path) -> dict[str, float]:
+            watch = Stopwatch()
+            with watch("model"):
+                for _ in range(N_FRAMES // 4):
+                    runtime(Batch(frames=crops))
+            return watch.spent
+
+        return scan
+
+    return opened
+
+
+# ---- what people use instead ------------------------------------------------------------------
+
+
+def peer(find: Callable[[], Callable[[np.ndarray], Any]], *, seek: bool = False) -> Scan:
+    """OpenCV's decoding, a face detector, timm's Xception in torch, float32, eager."""
+    import cv2
+    import timm
+    import torch
+
+    detect = find()
+    torch.manual_seed(0)
+    model = timm.create_model("legacy_xception", num_classes=2).eval()
+    at_once = quickest(model, (1, 8, 32))
+
+    def scan(path: Path) -> dict[str, float]:
+        watch = Stopwatch()
+        crops = []
+        with watch("decode"):
+            frames = list(opencv_frames(path, seek=seek))
+        for rgb in frames:
+            with watch("detect"):
+                scale = 0.5 if min(rgb.shape[:2]) > HALVED_FROM_PX else 1.0
+                small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                box = detect(small)
+            with watch("crop"):
+                if box is not None:
+                    crops.append(crop(rgb, np.asarray(box, np.float64) / scale))
+        with watch("model"), torch.inference_mode():
+            batch = torch.from_numpy(np.stack(crops))
+            for part in batch.split(at_once):
+                model(part).softmax(dim=1)
+        return watch.spent
+
+    return scan
+
+
+def quickest(model: Any, sizes: tuple[int, ...]) -> int:
+    """The batch size at which the network takes least time for an image, found by trying."""
+    import torch
+
+    def seconds(size: int) -> float:
+        crops = torch.zeros(size, 3, SIZE_PX, SIZE_PX)
+        with torch.inference_mode():
+            model(crops)
+            started = time.perf_counter()
+            model(crops)
+        return (time.perf_counter() - started) / size
+
+    return min(sizes, key=seconds)
+
+
+def opencv_frames(path: Path, *, seek: bool) -> Iterator[np.ndarray]:
+    """The wanted frames; the others are grabbed, which decodes without converting, or sought."""
+    import cv2
+
+    video = cv2.VideoCapture(str(path))
+    n_total = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    wanted = [(2 * k + 1) * n_total // (2 * N_FRAMES) for k in range(N_FRAMES)]
+    at = 0
+    for number in wanted:
+        if seek:
+            video.set(cv2.CAP_PROP_POS_FRAMES, number)
+        else:
+            for _ in range(number - at):
+                video.grab()
+        video.grab()
+        at = number + 1
+        _, bgr = video.retrieve()
+        yield cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    video.release()
+
+
+def crop(rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """A square around the face at the network's size, normalised: (3, H, W)."""
+    import cv2
+
+    half = (0.5 + MARGIN) * max(box[2] - box[0], box[3] - box[1])
+    cx, cy = (box[:2] + box[2:]) / 2
+    x0, y0 = max(0, int(cx - half)), max(0, int(cy - half))
+    cut = rgb[y0 : int(cy + half), x0 : int(cx + half)]
+    view = cv2.resize(cut, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
+    return (view.transpose(2, 0, 1) / np.float32(127.5) - 1).astype(np.float32)
+
+
+def facenet() -> Callable[[np.ndarray], Any]:
+    """facenet-pytorch's MTCNN, frame by frame: its batches take twice as long on a CPU."""
+    from facenet_pytorch import MTCNN
+
+    mtcnn = MTCNN(keep_all=True, device="cpu")
+
+    def find(rgb: np.ndarray) -> Any:
+        boxes, _ = mtcnn.detect(rgb)
+        return None if boxes is None else boxes[0]
+
+    return find
+
+
+def dlib_hog() -> Callable[[np.ndarray], Any]:
+    """dlib's HOG detector as it is, which finds faces from 80 px on."""
+    import dlib
+
+    detector = dlib.get_frontal_face_detector()
+
+    def box_of(b: Any) -> tuple[int, int, int, int]:
+        return b.left(), b.top(), b.right(), b.bottom()
+
+    def find(rgb: np.ndarray) -> Any:
+        found = detector(rgb, 0)
+        return box_of(found[0]) if found else None
+
+    return find
+
+
+# ---- ours -------------------------------------------------------------------------------------
+
+
+def ours(model: str, backend: str = "openvino") -> Callable[[Path], Scan]:
+    """`unmask.load(...).scan(...)` and the report as JSON."""
+
+    def opened(folder: Path) -> Scan:
+        import unmask
+        from unmask.pipeline import detector as module
+        from unmask.report.schema import to_json
+
+        place = folder / model
+        detector = unmask.load(
+            place if place.is_dir() else model, backend=backend, allow_untrained=True
+        )
+        watch = Stopwatch()
+        batch_of = module.batch_of
+
+        def timed(*args: Any) -> Any:
+            with watch("crop"):
+                return batch_of(*args)
+
+        module.batch_of = timed
+
+        def scan(path: Path) -> dict[str, float]:
+            watch.spent.clear()
+            report = detector.scan(path, n_frames=N_FRAMES)
+            with watch("report"):
+                to_json(report)
+            told = report.timing_s
+            return {
+                **watch.spent,
+                "decode": told["decode"],
+                "detect": told["detect"],
+                "model": told["model"] - watch.spent["crop"],
+            }
+
+        return scan
+
+    return opened
+
+
+CONTENDERS: dict[str, Callable[[Path], Scan]] = {
+    "floor: decoding": lambda _: decoding(),
+    "floor: network f32": network("f32"),
+    "floor: network bf16": network("bf16"),
+    "floor: network int8": network("int8"),
+    "OpenCV, facenet-pytorch, timm": lambda _: peer(facenet),
+    "the same, seeking": lambda _: peer(facenet, seek=True),
+    "OpenCV, dlib HOG, timm": lambda _: peer(dlib_hog),
+    "unmask, torch f32": ours("torch", "torch"),
+    "unmask, f32": ours("f32"),
+    "unmask, bf16": ours("bf16"),
+    "unmask, int8": ours("int8"),
+    "unmask, its default detector": ours("default"),
+}
+
+
+def main() -> None:
+    name, clip, folder, started, repeats = sys.argv[1:]
+    scan = CONTENDERS[name](Path(folder))
+    ready_s = time.time() - float(started)
+    runs = [timed(scan, Path(clip)) for _ in range(1 + int(repeats))]
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
+    chosen = sorted(runs[1:], key=lambda run: run["total"])[int(repeats) // 2]
+    print(
+        json.dumps(
+            {
+                "name": name,
+                "ready_s": ready_s,
+                "first_s": runs[0]["total"],
+                "cpu_s": median(run.pop("cpu") for run in runs[1:]),
+                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6,
+                **chosen,
+            }
+        )
+    )
+
+
+def timed(scan: Scan, clip: Path) -> dict[str, Any]:
+    """One run: seconds by stage, in all, and of all cores together."""
+    started, worked = time.perf_counter(), time.process_time()
+    stages = scan(clip)
+    return {
+        "stages": stages,
+        "total": time.perf_counter() - started,
+        "cpu": time.process_time() - worked,
+    }
+
+
+if __name__ == "__main__":
+    main()
