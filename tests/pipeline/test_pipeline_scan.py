@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import threading
 import weakref
@@ -19,7 +20,7 @@ from unmask.faces.detect import FaceDetector
 from unmask.faces.follow import STEP
 from unmask.pipeline import detector as detector_module
 from unmask.pipeline import ingest as ingest_module
-from unmask.pipeline.batch import Failure, find_media, scan_all
+from unmask.pipeline.batch import Failure, find_media, scan_all, usual_workers
 from unmask.pipeline.detector import SHOWN_FACES
 from unmask.pipeline.ingest import FRAMES_AHEAD, sample_times
 from unmask.report.schema import to_json
@@ -48,6 +49,11 @@ def test_several_workers_give_the_answers_of_one_in_the_same_order(tiny_detector
     one, two = (list(scan_all(tiny_detector, files, n_frames=3, workers=n)) for n in (1, 2))
     assert [told(answer) for answer in two] == [told(answer) for answer in one]
     assert [isinstance(answer, Failure) for answer in one] == [False, False, False, True, False]
+
+
+def test_no_more_files_are_scanned_at_once_than_there_are_files_or_cores():
+    assert usual_workers(1) == 1
+    assert all(1 <= usual_workers(n) <= min(n, os.cpu_count()) for n in range(1, 20))
 
 
 def test_no_face_detector_is_used_by_two_threads(tiny_checkpoint, files, monkeypatch):

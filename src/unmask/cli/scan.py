@@ -71,15 +71,18 @@ def scan(
         typer.Option(metavar="FILE", help="Write one self-contained HTML report of all files."),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Files to scan at the same time.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Files to scan at once; default: one a core, at most 4."
+        ),
+    ] = None,
 ) -> None:
     """Say of each file whether a face in it was manipulated.
 
     Exit code 0: every file was answered (undecided is an answer). 1: some files could not be read;
     the others were answered. 2: wrong usage, or a detector that cannot be used.
     """
-    from unmask.pipeline.batch import Failure, find_media, scan_all
+    from unmask.pipeline.batch import Failure, find_media, scan_all, usual_workers
     from unmask.pipeline.detector import load
     from unmask.report.terminal import print_error, print_line, print_report, print_summary
 
@@ -99,7 +102,8 @@ def scan(
         json_lines(json) as write,
         progress("scanning", len(files), errors, hidden=torn) as advance,
     ):
-        for answer in scan_all(detector, files, n_frames=frames, workers=workers):
+        n_workers = workers or usual_workers(len(files))
+        for answer in scan_all(detector, files, n_frames=frames, workers=n_workers):
             write(answer)
             advance()
             if isinstance(answer, Failure):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ _ENDINGS = (
     "jpg jpeg png webp avif bmp tif tiff heic"
 )
 MEDIA_SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
+_MOST_WORKERS = 4  # by default: each holds some frames, and the network alone keeps cores busy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +83,15 @@ def scan_all(
             running.extend(pool.submit(answer, path) for path in islice(waiting, 1))
     finally:  # also when the reader has had enough
         pool.shutdown(cancel_futures=True)
+
+
+def usual_workers(n_files: int) -> int:
+    """How many files to scan at once: one a core, so that one is decoded while another is scored.
+
+    All share the network; each holds a face detector and a few frames of its own.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(n_files, cores or 1, _MOST_WORKERS))
 
 
 def _is_folder(path: Path) -> bool:
