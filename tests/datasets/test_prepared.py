@@ -48,7 +48,7 @@ def test_a_row_is_a_person_with_the_label_of_its_video(source, drawn_set):
     labels = {video.id: video.label for video in drawn_set.videos}
     assert source.labels.tolist() == [labels[row.video.id] for row in source.rows]
     for row, original in zip(source.rows, source.originals, strict=True):
-        assert original == (row.video.original or row.video.sources[0])
+        assert original == row.video.sources[0]
 
 
 def test_passers_by_may_be_left_out(drawn_out):
