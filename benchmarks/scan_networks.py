@@ -18,7 +18,7 @@ from unmask.errors import MissingExtraError
 from unmask.models import create
 from unmask.models.checkpoint import read_checkpoint
 from unmask.models.weights import add_graph, save_checkpoint
-from unmask.pipeline import exporting
+from unmask.pipeline import exporting, integers
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     checkpoint = read_checkpoint(source)
     for precision in ("f32", "bf16"):
         exporting.export(checkpoint, folder / precision, form="openvino", precision=precision)
-    exporting.SIDES_LIMIT = exporting.MEAN_LIMIT = 1.0
+    integers.SIDES_LIMIT = integers.MEAN_LIMIT = 1.0
     portrait = Path(str(files("unmask") / "assets" / "astronaut.jpg"))
     try:
         exporting.export(

@@ -10,9 +10,11 @@ import pytest
 from face_clips import write_walk
 from unmask.errors import CheckpointError, OutputError, UsageError
 from unmask.models.checkpoint import METADATA, read_checkpoint
-from unmask.pipeline import exporting
+from unmask.pipeline import integers
 from unmask.pipeline.detector import load
-from unmask.pipeline.exporting import compare, export
+from unmask.pipeline.exporting import export
+from unmask.pipeline.integers import compare
+from unmask.pipeline.runtime import OpenVinoRuntime
 from unmask.types import Batch, Calibration, Output, Thresholds
 
 FORMS = [("onnx", "f32"), ("openvino", "f32"), ("openvino", "bf16")]
@@ -79,7 +81,7 @@ def test_onnx_is_read_by_another_tool(source, tmp_path, tiny_detector, face_clip
     export(source, tmp_path / "out", form="onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "out" / "model.onnx"))
     (batch,) = tiny_detector.batches(face_clip, n_frames=3)
-    wanted = exporting.OpenVinoRuntime(tmp_path / "out" / "model.onnx", "f32")(batch).logit
+    wanted = OpenVinoRuntime(tmp_path / "out" / "model.onnx", "f32")(batch).logit
     (found,) = session.run(["logit"], {"frames": batch.frames})
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
 
@@ -153,7 +155,7 @@ def test_integers_that_change_verdicts_are_refused_and_leave_nothing(
     source, faces, tmp_path, monkeypatch
 ):
     pytest.importorskip("nncf")
-    monkeypatch.setattr(exporting, "MEAN_LIMIT", -1.0)
+    monkeypatch.setattr(integers, "MEAN_LIMIT", -1.0)
     with pytest.raises(CheckpointError, match="int8 would change its answers"):
         export(source, tmp_path / "out", form="openvino", precision="int8", faces=faces)
     assert list(tmp_path.iterdir()) == []
@@ -162,7 +164,7 @@ def test_integers_that_change_verdicts_are_refused_and_leave_nothing(
 @pytest.mark.slow
 def test_integers_tell_how_exact_they_are_and_scan(source, faces, tmp_path, monkeypatch, capsys):
     pytest.importorskip("nncf")
-    monkeypatch.setattr(exporting, "SIDES_LIMIT", 1.0)
+    monkeypatch.setattr(integers, "SIDES_LIMIT", 1.0)
     out = tmp_path / "out"
     agreement = export(source, out, form="openvino", precision="int8", faces=faces)
     assert capsys.readouterr().out == "", "progress is no data"

@@ -306,7 +306,7 @@ def label_of(video: Video, target: Target) -> int | None:
 
 
 def original_of(video: Video) -> str:
-    """Recording that a video's picture is of, the same for a real and its fakes, however compressed.
+    """Recording of a video's picture, the same for a real and its fakes, however compressed.
 
     A manifest names it first among the sources; where it names none, the real video stands for it.
     """
