@@ -23,7 +23,7 @@ from unmask.errors import CheckpointError
 LEARNED = "learned_from.txt"
 FORMAT = "unmask.learned/1"
 _DIGITS = 12  # of a hash: among a million recordings one in 280 million strangers is taken for kin
-_DISTINCT = 8  # characters of a bare name from which on it is no mere number
+DISTINCT = 8  # characters of a bare name from which on it is no mere number
 _ABOUT = (
     f"# {FORMAT}",
     "# Hashes of the recordings and people this detector learned from or was chosen on.",
@@ -53,12 +53,12 @@ class Learned:
         listed = {video.id: video for video in videos}.values()
         ties = {tie for video in listed for tie in (*kinships(video), *_bare("named", video))}
         datasets = frozenset(video.dataset for video in listed)
-        return cls(keys=frozenset(map(_hash, ties)), datasets=datasets)
+        return cls(keys=frozenset(map(hash_of, ties)), datasets=datasets)
 
     @classmethod
     def of_crops(cls, originals: Iterable[str]) -> Self:
         """Remember face crops by the recordings they come from."""
-        return cls(keys=frozenset(_hash(("crop", name)) for name in originals))
+        return cls(keys=frozenset(hash_of(("crop", name)) for name in originals))
 
     def kin_of(self, video: Video) -> list[Tie]:
         """Say what a video shares with those learned from."""
@@ -66,7 +66,7 @@ class Learned:
 
     def kin_of_crop(self, original: str) -> list[Tie]:
         """Say the same of a face crop."""
-        named = [("named", original)] if len(original) >= _DISTINCT else []
+        named = [("named", original)] if len(original) >= DISTINCT else []
         return self._known([("crop", original), *named])
 
     def document(self) -> bytes:
@@ -76,7 +76,7 @@ class Learned:
         return ("\n".join([*_ABOUT, *lines, *sorted(self.keys)]) + "\n").encode()
 
     def _known(self, ties: Iterable[Tie]) -> list[Tie]:
-        return [tie for tie in ties if _hash(tie) in self.keys]
+        return [tie for tie in ties if hash_of(tie) in self.keys]
 
 
 def read_learned(checkpoint_folder: Path) -> Learned | None:
@@ -113,9 +113,10 @@ def in_words(tie: Tie) -> str:
 def _bare(kind: str, video: Video) -> Iterator[Tie]:
     for source in video.sources:
         name = source.rpartition("/")[2]
-        if len(name) >= _DISTINCT:
+        if len(name) >= DISTINCT:
             yield kind, name
 
 
-def _hash(tie: Tie) -> str:
+def hash_of(tie: Tie) -> str:
+    """Return what a record keeps in place of a name."""
     return hashlib.sha256("\0".join(tie).encode()).hexdigest()[:_DIGITS]

@@ -17,6 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from unmask.errors import DataError
+from unmask.evaluation.fitted import keep_fitted
 from unmask.evaluation.fixing import UNITS
 from unmask.evaluation.runs import CLEAN
 from unmask.evaluation.scores import Level, Rule, ScoresFile
@@ -37,6 +38,8 @@ def calibrate(
 ) -> tuple[Metadata, Fitted]:
     """Fit both on validation scores and write them into `checkpoint.json`.
 
+    The recordings fitted on are kept beside it (`fitted.py`).
+
     Args:
         folder: of the checkpoint.
         validation: scores of its weights.
@@ -51,7 +54,12 @@ def calibrate(
     refuse_side(validation, meta)
     fitted = fit(validation, kind)
     thresholds = thresholds_on(validation, fitted.calibration, level, rule)
-    stored = meta.model_copy(update={"calibration": fitted.calibration, "thresholds": thresholds})
+    update = {
+        "calibration": fitted.calibration,
+        "thresholds": thresholds,
+        "sha256": {**meta.sha256, **keep_fitted(folder, validation)},
+    }
+    stored = meta.model_copy(update=update)
     write_metadata(folder, stored)
     return stored, fitted
 

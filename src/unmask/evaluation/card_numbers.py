@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from unmask.errors import DataError
+from unmask.evaluation.caveats import doubts_of
 from unmask.evaluation.cells import Cell, How, cells_of
 from unmask.evaluation.intervals import Estimate
 from unmask.evaluation.measure import NUMBERS, numbers_at
@@ -106,14 +107,12 @@ def _about(file: ScoresFile, cell: Cell) -> str:
     coverage = f"Coverage: {scored} of {cell.n_videos} videos" + (
         f" ({missed})." if missed else "."
     )
-    leaks = (
-        "Whether it learned from kin of these videos is not recorded."
-        if header.leaks is None
-        else f"{header.leaks} of these videos are akin to what it learned from."
-    )
+    known = [] if header.leaks else ["0 of these videos are akin to what it learned from"]
+    doubts = doubts_of(header) if header.leaks is None else [*known, *doubts_of(header)]
+    said = " ".join(f"{line[0].upper()}{line[1:]}." for line in doubts)
     command = f"unmask evaluate CHECKPOINT --data DIR --part {header.part or 'test'}"
     return (
-        f"{coverage} {leaks} Intervals are 95 %, resampled by recording. Computed by "
+        f"{coverage} {said} Intervals are 95 %, resampled by recording. Computed by "
         f"{header.runtime or 'an unnamed runtime'}, unmask {header.version}, {header.made}; data "
         f"digest `{header.data_digest}`. Again: `{command}`"
     )

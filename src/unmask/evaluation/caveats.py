@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unmask.evaluation.scores import ScoresFile
+from unmask.evaluation.scores import Header, ScoresFile
 
 _PLACES = {
     "frame": "corruptions are of the frame, before faces are looked for",
@@ -19,6 +19,12 @@ def known_of(scores: ScoresFile) -> list[str]:
         lines.append(f"{at.missed.total()} of {at.n_videos} videos have no score: {reasons}")
     if header.unlabelled:
         lines.append(f"{header.unlabelled} videos left out: {header.target} target not known")
+    return lines + doubts_of(header)
+
+
+def doubts_of(header: Header) -> list[str]:
+    """Whether the detector, or what was fitted to it, may know these recordings and people."""
+    lines = []
     if header.leaks is None:
         lines.append(
             "what it learned from is not recorded, so nobody knows whether it has seen these "
@@ -33,4 +39,22 @@ def known_of(scores: ScoresFile) -> list[str]:
         lines.append(
             f"the data set's own split leaves the same {', '.join(header.overlaps)} on both sides"
         )
-    return lines
+    return [*lines, *_fitted(header)]
+
+
+def _fitted(header: Header) -> list[str]:
+    """Whether probabilities and thresholds of the checkpoint were fitted on what is reported."""
+    stored = header.calibration or header.thresholds
+    if stored is None or header.fitted == 0:
+        return []
+    name = stored.measured_on or "unnamed data"
+    if header.fitted is None:
+        return [
+            f"which recordings its probabilities and thresholds were fitted on ({name}) is not "
+            "recorded, so nobody knows whether these are among them"
+        ]
+    return [
+        f"{header.fitted} videos share a recording or a person with what its probabilities and "
+        f"thresholds were fitted on ({name}): calibration error, log loss and whatever is counted "
+        "at a threshold are too good"
+    ]

@@ -16,6 +16,7 @@ from unmask import __version__
 from unmask.datasets.sources import Target
 from unmask.evaluation.chunks import Key, Parts, digest_of, finished, make_chunks
 from unmask.evaluation.exam import Case, Part, Wanted
+from unmask.evaluation.fitted import count_fitted
 from unmask.evaluation.leaks import LEARNED_PARTS, Kinship, find_kin, refuse_kin
 from unmask.evaluation.open_exam import open_exam
 from unmask.evaluation.scores import Header, Rows, ScoresFile
@@ -166,6 +167,7 @@ def _header(
         leaks=kin.leaks,
         leaks_allowed=allowed and bool(kin.leaks),
         overlaps=kin.overlaps,
+        fitted=count_fitted(checkpoint, (case.facts for case in exam.cases)),
         runtime=key["runtime"],
         calibration=meta.calibration,
         thresholds=meta.thresholds,

@@ -22,6 +22,7 @@ from unmask.errors import CheckpointError
 from unmask.evaluation import metrics
 from unmask.evaluation.card import write_card
 from unmask.evaluation.exam import Part, Wanted
+from unmask.evaluation.fitted import keep_fitted
 from unmask.evaluation.intervals import interval
 from unmask.evaluation.open_exam import open_exam
 from unmask.evaluation.ranking import rank
@@ -66,6 +67,7 @@ def release(trained: Path, data_dir: Path, out: Path) -> Checkpoint:
         update={
             "calibration": calibration,
             "thresholds": thresholds,
+            "sha256": {**checkpoint.meta.sha256, **keep_fitted(out, calib)},
             "metrics": {
                 **source.meta.metrics,
                 "val": measure(val, calibration, thresholds),

@@ -55,6 +55,8 @@ class Header:
     leaks: int | None = None  # videos akin to what it learned from; None = that is not recorded
     leaks_allowed: bool = False  # by whoever measured: every table must say so
     overlaps: tuple[str, ...] = ()  # kinships with it that the data set's own split leaves
+    # Videos akin to those that calibration and thresholds were fitted on; None = not recorded.
+    fitted: int | None = None
     runtime: str = ""  # what computed, e.g. openvino bf16
     calibration: Calibration | None = None
     thresholds: Thresholds | None = None
