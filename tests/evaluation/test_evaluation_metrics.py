@@ -129,6 +129,19 @@ def test_calibration_error_of_equal_probabilities_does_not_depend_on_their_order
     assert metrics.calibration_error(rank(sorted_label, np.full(300, 0.5))) == pytest.approx(0.0)
 
 
+@pytest.mark.parametrize(("n", "shape"), [(60, (2, 2)), (500, (1, 4)), (300, (0.2, 0.2))])
+def test_the_error_by_chance_is_that_of_labels_drawn_from_the_probabilities_themselves(n, shape):
+    rng = np.random.default_rng(0)
+    p = rng.beta(*shape, n)
+    drawn = [rank((rng.random(n) < p).astype(int), p) for _ in range(400)]
+    simulated = np.mean([metrics.calibration_error(ranking) for ranking in drawn])
+    assert metrics.calibration_floor(drawn[0]) == pytest.approx(simulated, rel=0.05)
+
+
+def test_certain_and_true_probabilities_have_no_error_by_chance():
+    assert metrics.calibration_floor(rank([0, 1] * 20, [0.0, 1.0] * 20)) == 0.0
+
+
 def test_calibration_error_equals_a_slow_definition_on_distinct_scores():
     rng = np.random.default_rng(0)
     label, p = rng.integers(0, 2, 300).astype(np.int8), rng.permutation(np.linspace(0, 1, 300))

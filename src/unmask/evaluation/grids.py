@@ -106,6 +106,7 @@ def _answers(title: str, cells: Sequence[Cell]) -> Grid:
         ("\nbalanced", plain("balanced_log_loss")),
         ("\nBrier", plain("brier")),
         ("calibration\nerror", plain("calibration_error")),
+        ("\nby chance", plain("calibration_floor")),
         ("wrong in\nsurest 80 %", share_of("error_of_surest_80")),
     ]
     if any("undecided" in cell.numbers for cell in cells):

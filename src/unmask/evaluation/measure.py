@@ -65,6 +65,12 @@ NUMBERS: tuple[Number, ...] = (
     _number("brier", "Brier score", metrics.brier, higher=False),
     _number("calibration_error", "calibration error", metrics.calibration_error, higher=False),
     _number(
+        "calibration_floor",
+        "calibration error by chance alone, were every probability true",
+        metrics.calibration_floor,
+        higher=None,
+    ),
+    _number(
         "tpr_at_1pct_fpr",
         "fakes found at 1 % false positives",
         partial(metrics.tpr_at_fpr, fpr=0.01),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binom
 
 from unmask.errors import DataError
 from unmask.evaluation.ranking import Floats, Ranking
@@ -173,6 +174,19 @@ def calibration_error(ranking: Ranking, bins: int = CALIBRATION_BINS) -> float:
     """Mean gap between stated and observed frequency over bins of equal weight (not of width)."""
     found = reliability(ranking, bins)
     return float(found.weight @ np.abs(found.stated - found.observed)) / ranking.n
+
+
+def calibration_floor(ranking: Ranking, bins: int = CALIBRATION_BINS) -> float:
+    """Calibration error to expect of these probabilities if every one of them were true.
+
+    Small samples have one by chance alone. In a bin of n at mean p it is the mean deviation of a
+    binomial count (De Moivre 1730), 2 k (1 - p) P(count = k) with k = floor(n p) + 1. Examples are
+    taken for independent; frames of one video are not, so of those it is a lower bound.
+    """
+    found = reliability(ranking, bins)
+    n, p = found.weight, np.clip(found.stated, 0.0, 1.0)
+    k = np.floor(n * p) + 1
+    return float((2 * k * (1 - p) * binom.pmf(k, n, p)).sum()) / ranking.n
 
 
 def error_of_surest(ranking: Ranking, share: float) -> float:
