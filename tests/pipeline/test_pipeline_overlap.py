@@ -61,6 +61,22 @@ def test_an_error_is_raised_where_the_item_would_have_come():
     assert not threads()
 
 
+def test_an_error_on_closing_is_raised_and_nobody_waits_for_ever():
+    class Items:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            raise StopIteration
+
+        def close(self):
+            raise OSError("the disk is gone")
+
+    with Ahead(Items(), 1) as ahead, pytest.raises(OSError, match="the disk is gone"):
+        next(ahead)
+    assert not threads()
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_who_stops_early_ends_the_thread_and_closes_what_it_read(error):
     closed = []

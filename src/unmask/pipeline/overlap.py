@@ -78,23 +78,28 @@ class Ahead(Generic[T]):
                 continue
 
     def _make(self) -> None:
-        """Make items until there are no more, or nobody wants them."""
         last = _Last(None)
+        try:
+            self._make_items()
+        except BaseException as error:  # noqa: BLE001  raised where the item is waited for
+            last = _Last(error)
+        self._hand_over(last)
+
+    def _make_items(self) -> None:
+        """Make items until there are no more, or nobody wants them."""
         try:
             while not self._unwanted.is_set():
                 started = time.perf_counter()
                 try:
                     item = next(self._items)
                 except StopIteration:
-                    break
+                    return
                 finally:
                     self.worked_s += time.perf_counter() - started
                 self._hand_over(item)
-        except BaseException as error:  # noqa: BLE001  raised where the item is waited for
-            last = _Last(error)
-        if close := getattr(self._items, "close", None):
-            close()  # here, where a generator ran, it may let go of its file
-        self._hand_over(last)
+        finally:
+            if close := getattr(self._items, "close", None):
+                close()  # here, where a generator ran, it may let go of its file
 
     def _hand_over(self, item: T | _Last) -> None:
         while not self._unwanted.is_set():
