@@ -52,9 +52,9 @@ def test_precedence_is_default_then_recipe_then_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("assignment", "nearest"),
     [
-        ("train.bacth=4", 'train.bacth; did you mean "batch"'),
+        ("train.bacth=4", 'train.bacth; did you mean "train.batch"'),
         ("ttrain.batch=4", 'ttrain; did you mean "train"'),
-        ("train.schedule.millestones=[1]", 'train.schedule.millestones; did you mean "milestones'),
+        ("train.schedule.millestones=[1]", 'millestones; did you mean "train.schedule.milestones'),
         ("train.zzzzzz=1", "known: batch, channels_last, init, lr, schedule"),
     ],
 )

@@ -93,9 +93,7 @@ def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
         ConfigError: for a key nobody knows (with the nearest one), a value of the wrong kind, or
             a missing key that has no default. All faults are reported at once.
     """
-    faults = list(_unknown_keys(cls, values, prefix=""))
-    if faults:
-        raise ConfigError(_refusal(where, faults))
+    refuse_unknown(cls, values, where=where)
     try:
         # Strict as JSON, not as Python: TOML, like JSON, has lists and strings where a class has
         # tuples and paths, and those alone may be converted.
@@ -105,6 +103,12 @@ def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
         faults = [_explain(dict(fault)) for fault in error.errors()]
         raise ConfigError(_refusal(where, faults)) from error
     return built
+
+
+def refuse_unknown(cls: type, values: Mapping[str, Any], *, where: str) -> None:
+    """Refuse keys that the dataclass `cls` and those in it do not know, each with the nearest."""
+    if faults := list(_unknown_keys(cls, values, prefix="")):
+        raise ConfigError(_refusal(where, faults))
 
 
 def plain(config: Any) -> Table:
@@ -168,8 +172,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tup
     return {k: (before.get(k), after.get(k)) for k in keys if before.get(k) != after.get(k)}
 
 
-def suggestion(word: str, known: Sequence[str]) -> str:
+def suggestion(word: str, known: Sequence[str], *, prefix: str = "") -> str:
     """End of a sentence about an unknown word: the nearest known one, or all of them.
+
+    `prefix` is said before the nearest one, as it was before the word.
 
     >>> suggestion("bacth", ["batch", "lr"])
     'did you mean "batch"?'
@@ -177,7 +183,7 @@ def suggestion(word: str, known: Sequence[str]) -> str:
     'known: batch, lr'
     """
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f'did you mean "{near[0]}"?' if near else f"known: {', '.join(sorted(known))}"
+    return f'did you mean "{prefix}{near[0]}"?' if near else f"known: {', '.join(sorted(known))}"
 
 
 def _unknown_keys(cls: type, values: Mapping[str, Any], *, prefix: str) -> Iterator[str]:
@@ -185,7 +191,7 @@ def _unknown_keys(cls: type, values: Mapping[str, Any], *, prefix: str) -> Itera
     known = [field.name for field in dataclasses.fields(cls)]
     for key, value in values.items():
         if key not in known:
-            yield f"unknown key {prefix}{key}; {suggestion(key, known)}"
+            yield f"unknown key {prefix}{key}; {suggestion(key, known, prefix=prefix)}"
         elif isinstance(value, Mapping) and (nested := _dataclass_in(hints[key])):
             yield from _unknown_keys(nested, value, prefix=f"{prefix}{key}.")
 

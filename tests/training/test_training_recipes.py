@@ -160,10 +160,10 @@ def test_one_class_to_choose_on_is_refused_before_training(
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("train.bacth=4", 'did you mean "batch"'),
+        ("train.bacth=4", 'did you mean "train.batch"'),
         ("ttrain.batch=4", 'did you mean "train"'),
-        ("data.limitt=4", 'did you mean "limit"'),
-        ("data.augment.p_flop=1.0", 'did you mean "p_flip"'),
+        ("data.limitt=4", 'did you mean "data.limit"'),
+        ("data.augment.p_flop=1.0", 'did you mean "data.augment.p_flip"'),
         ("train.precision=bf16", "'bf16-mixed'"),
         ("train.batch=0", "at least 1"),
         ("train.accumulate=3", "equal parts"),
@@ -176,7 +176,7 @@ def test_one_class_to_choose_on_is_refused_before_training(
         ("train.nesterov=true", "kind of momentum of sgd"),
         ("train.warmup_steps=-1", "at least 0"),
         ("train.schedule_steps=0", "at least 1"),
-        ("train.schedule=multistep", "milestones is empty"),
+        ("train.schedule=multistep", "give either milestones, in epochs, or milestone_steps"),
         ("train.milestones=[3.0, -1.0]", "above 0"),
         ("train.power=0.0", "above 0"),
         ("train.gamma=1.5", "train.gamma = 1.5: must be above 0 and at most 1"),

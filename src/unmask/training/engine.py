@@ -19,7 +19,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, Self
 
-import torch
 from lightning_fabric import Fabric
 from rich.console import Console
 from torch import Tensor
@@ -216,7 +215,7 @@ class Run:
             waited_s = time.monotonic() - began_s
             means = self.learner.gradients(parts)
         if not math.isfinite(float(means["loss"] + means["grad_norm"])):
-            raise self.broken(means)
+            raise self.broken("", means)
         factor = lr_factor(
             progress.step,
             self.config,
@@ -248,7 +247,7 @@ class Run:
             if scores is None:
                 return
             if not math.isfinite(scores.auc + scores.loss):
-                raise self.broken({"validation loss": torch.tensor(scores.loss)})
+                raise self.broken("validation after ", {"loss": scores.loss, "AUC": scores.auc})
             best = scores.better_than(progress.best, self.config.monitor)
             if best:
                 progress.best, progress.best_step = scores, progress.step
@@ -347,12 +346,16 @@ class Run:
             self.log.write("warning", step=step, epoch=epoch, message=message)
             self.display.say(f"warning: {message}")
 
-    def broken(self, means: Mapping[str, Tensor]) -> TrainingError:
-        """Log and make the error for numbers that are none; nothing is saved after it."""
-        step = self.progress.step + 1
+    def broken(self, what: str, values: Mapping[str, Tensor | float]) -> TrainingError:
+        """Log and make the error for numbers that are none; nothing is saved after it.
+
+        `what` says of a step that was done; without it, it is the step being done.
+        """
+        step = self.progress.step + (not what)
         kept = "no state was saved yet"
         if self.saved_step is not None:
             kept = f"the state after step {self.saved_step} is kept in {self.state_path}"
-        error = not_finite(step, self.progress.step // self.plan.steps_per_epoch, means, kept)
+        epoch = max(0, step - 1) // self.plan.steps_per_epoch
+        error = not_finite(f"{what}step {step} (epoch {epoch})", values, kept)
         self.log.write("error", step=step, message=str(error))
         return error

@@ -45,10 +45,10 @@ def too_large(step: int, config: TrainConfig, device: torch.device) -> TrainingE
     )
 
 
-def not_finite(step: int, epoch: int, values: Mapping[str, Tensor], kept: str) -> TrainingError:
+def not_finite(when: str, values: Mapping[str, Tensor | float], kept: str) -> TrainingError:
     """Make the error for numbers that are none. `kept` says which state is still good."""
     said = ", ".join(f"{name} {float(value):.4g}" for name, value in values.items())
     return TrainingError(
-        f"step {step} (epoch {epoch}): not finite: {said}; {kept}. Try a lower train.lr, "
+        f"{when}: not finite: {said}; {kept}. Try a lower train.lr, "
         "train.clip_norm=1.0 or train.precision=32-true"
     )

@@ -49,11 +49,13 @@ def fit_generations(
         outcomes.append(outcome)
         if outcome.stopped == "interrupted":
             return outcome, place
-        if outcome.best is None or is_last(outcomes, dsd):
+        if is_last(outcomes, dsd):
             break
     chosen = select(outcomes, dsd)
     if crew.leads:
         write_summary(folder, outcomes, chosen)
+    if dsd.select is not None and chosen != dsd.select:
+        say(f"dsd.select asks for generation {dsd.select}, but the row ended before it was trained")
     say(f"generation {chosen} is the result")
     return outcomes[chosen], folder_of(folder, chosen)
 
@@ -90,19 +92,19 @@ def is_last(outcomes: list[Outcome], dsd: DsdConfig) -> bool:
 def select(outcomes: list[Outcome], dsd: DsdConfig) -> int:
     """Say which generation is the result.
 
-    The teacher's loss has no distillation in it, so by `dsd` only students compare.
+    The teacher's loss has no distillation in it, so by `dsd` only students compare. Where the row
+    ended before the student that was asked for, the best of those there are takes its place.
     """
     if dsd.select is not None and dsd.select < len(outcomes):
         return dsd.select
     if len(outcomes) == 1:
         return 0
-    students = [n for n in range(1, len(outcomes)) if outcomes[n].best is not None]
-    return min(students, key=lambda n: cost(outcomes[n], dsd), default=0)
+    return min(range(1, len(outcomes)), key=lambda n: cost(outcomes[n], dsd))
 
 
 def cost(outcome: Outcome, dsd: DsdConfig) -> float:
     """What the generations are compared by, lower is better."""
-    assert outcome.best is not None, "a generation that was never validated ends the row"
+    assert outcome.best is not None, "a run validates before it ends, unless it is interrupted"
     return outcome.best.cost(MONITORS[dsd.monitor])
 
 

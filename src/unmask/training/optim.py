@@ -37,7 +37,8 @@ class OptimConfig:
     warmup_steps: int = 0  # linear rise to the base rate, before any schedule
     schedule_steps: int | None = None  # where poly and cosine end; None = where training ends
     power: float = 0.9  # poly
-    milestones: tuple[float, ...] = ()  # multistep, in epochs (fractions allowed)
+    milestones: tuple[float, ...] = ()  # multistep, in epochs (fractions allowed),
+    milestone_steps: tuple[int, ...] = ()  # or in steps
     gamma: float = 0.1  # multistep: factor at every milestone; plateau: at every drop
     plateau_patience: int = 10  # plateau: validations without a lower loss before a drop
     floor: float = 0.0  # cosine: the factor it ends on
@@ -48,14 +49,16 @@ class OptimConfig:
         refuse_outside(self, "train", betas="[0, 1)", momentum="[0, 1)", floor="[0, 1]")
         refuse_outside(self, "train", schedule_steps="[1, inf)", plateau_patience=count)
         refuse_outside(self, "train", power="(0, inf)", gamma="(0, 1]", milestones="(0, inf)")
+        refuse_outside(self, "train", milestone_steps="[1, inf)")
         if self.nesterov and not (self.optimizer == "sgd" and self.momentum):
             raise ConfigError(
                 "train.nesterov = true: is a kind of momentum of sgd; set optimizer = sgd and "
                 "momentum above 0"
             )
-        if self.schedule == "multistep" and not self.milestones:
+        if self.schedule == "multistep" and bool(self.milestones) == bool(self.milestone_steps):
             raise ConfigError(
-                "train.schedule = multistep: milestones is empty, so the rate never falls"
+                "train.schedule = multistep: give either milestones, in epochs, or milestone_steps;"
+                " the rate falls there"
             )
 
 
@@ -112,8 +115,9 @@ def lr_factor(
         case "poly":
             return poly(since, total=length, power=config.power)
         case "multistep":
-            at = sorted(round(epoch * steps_per_epoch) for epoch in config.milestones)
-            return multistep(step, milestones=at, gamma=config.gamma)
+            at = [round(epoch * steps_per_epoch) for epoch in config.milestones]
+            at += config.milestone_steps
+            return multistep(step, milestones=sorted(at), gamma=config.gamma)
         case "cosine":
             return cosine(since, total=length, floor=config.floor)
         case "plateau":

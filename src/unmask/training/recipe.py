@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from unmask.config import build, refuse_outside
+from unmask.config import build, parse_overrides, refuse_outside, refuse_unknown
 from unmask.datasets.samples import DataConfig
 from unmask.errors import ConfigError, UsageError
 from unmask.training.plan import TrainConfig
@@ -62,9 +62,16 @@ class Recipe:
 
 
 def read_recipe(source: str, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a recipe by name or path and lay `key=value` overrides over it."""
-    entry = find_recipe(source)
-    return build(Recipe, resolve(entry, overrides), where=f"{entry.path}: {entry.name}")
+    """Read a recipe by name or path and lay `key=value` overrides over it.
+
+    Raises:
+        UsageError: there is none. ConfigError: it, or what is laid over it, is not as it should be.
+    """
+    entry, changes = find_recipe(source), tuple(overrides)
+    refuse_unknown(Recipe, parse_overrides(changes), where="--set")
+    with_changes = "".join(f" --set {change}" for change in changes)
+    where = f"{entry.path}: {entry.name}{with_changes}"
+    return build(Recipe, resolve(entry, changes), where=where)
 
 
 def refuse_untrained(recipe: Recipe) -> None:

@@ -147,8 +147,9 @@ def find_recipe(name: str) -> Entry:
         known, wanted = known_recipes(), name
     if wanted not in known:
         hint = suggestion(wanted, list(known)) if len(known) < 20 else _nearest(wanted, known)
+        ended = hint if hint.endswith("?") else f"{hint}."
         raise UsageError(
-            f"{name}: no recipe of that name; {hint}. `unmask recipes` lists them; a file's name "
+            f"{name}: no recipe of that name; {ended} `unmask recipes` lists them; a file's name "
             "ends in .toml"
         )
     return known[wanted]
