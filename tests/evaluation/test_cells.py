@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from handmade_scores import METHODS, made
 from sklearn.metrics import roc_auc_score
 
+from unmask.evaluation.cell_words import number
 from unmask.evaluation.cells import How, cells_of
+from unmask.evaluation.grids import grids_of
+from unmask.evaluation.intervals import Estimate
 from unmask.evaluation.runs import Learned, Run
 from unmask.types import Calibration, Thresholds
 
@@ -99,6 +105,34 @@ def test_numbers_at_thresholds_are_there_where_there_are_thresholds():
     without, with_ = cells_of(runs(made(15), made(15, **own)), ["overall"], QUICK)
     assert "undecided" not in without.numbers
     assert "undecided" in with_.numbers
+
+
+def test_every_number_of_a_table_that_has_an_interval_shows_it():
+    cells = cells_of(runs(made(40)), ["overall"], How(resamples=100))
+    whole, answers = grids_of(cells, {})
+    shown = dict(zip(whole.head, whole.rows[0], strict=True)) | dict(
+        zip(answers.head, answers.rows[0], strict=True)
+    )
+    for head, key in {
+        "\nEER": "equal_error_rate",
+        "right\nat 0.5": "accuracy",
+        "found at\n5 % FPR": "tpr_at_5pct_fpr",
+        "\nAP": "average_precision",
+        "log\nloss": "log_loss",
+        "calibration\nerror": "calibration_error",
+    }.items():
+        found = cells[0].numbers[key]
+        value, low, high = map(float, re.findall(r"[\d.]+", shown[head]))
+        assert (value, low, high) == pytest.approx((found.value, found.low, found.high), abs=0.006)
+    surest = cells[0].numbers["error_of_surest_80"]
+    low, high = map(float, re.findall(r"[\d.]+", shown["wrong in\nsurest 80 %"].split("\n")[1]))
+    assert (low, high) == pytest.approx((100 * surest.low, 100 * surest.high), abs=0.11)
+
+
+def test_a_log_loss_of_ten_keeps_its_digits():
+    cell = cells_of(runs(made(10)), ["overall"], QUICK)[0]
+    numbers = {"log_loss": Estimate(value=10.2, low=10.05, high=20.0)}
+    assert number("log_loss")(replace(cell, numbers=numbers)) == "10.200\n(10.05-20.00)"
 
 
 def test_the_same_seed_gives_the_same_intervals():

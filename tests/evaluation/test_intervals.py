@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from unmask.evaluation import metrics
@@ -87,6 +88,23 @@ def test_draws_that_all_say_the_same_are_no_proof_of_certainty():
     label = np.arange(40) % 2
     found = interval(metrics.auc, label, label.astype(float), [str(i) for i in range(40)])
     assert found == Estimate(value=1.0)
+
+
+@pytest.mark.parametrize(("each", "value"), [(1, 1.0), (7, 1.0), (7, 0.0)])
+def test_a_share_of_all_or_none_has_the_exact_interval_of_its_recordings(each, value):
+    """However many frames each of 30 recordings has: a tenth may be wrong."""
+    label = np.repeat(np.arange(30) % 2, each)
+    called = label if value else 1 - label
+    found = intervals(
+        rank(label, called.astype(float)),
+        [f"v{k // each}" for k in range(30 * each)],
+        {"accuracy": metrics.accuracy, "recall": metrics.recall, "auc": metrics.auc},
+        shares={"accuracy": "all", "recall": "fakes"},
+    )
+    for name, n in (("accuracy", 30), ("recall", 15)):
+        exact = binomtest(int(value * n), n).proportion_ci(0.95, "exact")
+        assert (found[name].low, found[name].high) == pytest.approx((exact.low, exact.high))
+    assert found["auc"] == Estimate(value=value)
 
 
 def test_a_number_that_most_draws_leave_undefined_has_no_interval():

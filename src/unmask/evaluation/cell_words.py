@@ -26,8 +26,7 @@ def narrow(cell: Cell | None) -> str:
     number = cell.numbers["auc"]
     if number.low is None or number.high is None:
         return f"{number.value:.3f}"
-    ends = f"({number.low:.2f}-{number.high:.2f})".replace("0.", ".")
-    return f"{number.value:.3f} {ends}"
+    return f"{number.value:.3f} {_ends(number.low, number.high)}"
 
 
 def mean_auc(cells: Sequence[Cell | None]) -> str:
@@ -70,9 +69,38 @@ def plain(key: str) -> Callable[[Cell], str]:
     return lambda cell: f"{cell.numbers[key].value:.3f}" if key in cell.numbers else NOTHING
 
 
-def share_of(key: str) -> Callable[[Cell], str]:
-    """A number as a share in per cent."""
-    return lambda cell: percent(cell.numbers[key].value) if key in cell.numbers else NOTHING
+def number(key: str) -> Callable[[Cell], str]:
+    """Three digits of a number, its interval below: `0.134`, `(.10-.17)`."""
+
+    def text(cell: Cell) -> str:
+        found = cell.numbers.get(key)
+        if found is None:
+            return NOTHING
+        if found.low is None or found.high is None:
+            return f"{found.value:.3f}"
+        return f"{found.value:.3f}\n{_ends(found.low, found.high)}"
+
+    return text
+
+
+def share(key: str) -> Callable[[Cell], str]:
+    """A number as a share in per cent, its interval below: `13.4 %`, `(10.1-17)`."""
+
+    def text(cell: Cell) -> str:
+        found = cell.numbers.get(key)
+        if found is None:
+            return NOTHING
+        if found.low is None or found.high is None:
+            return percent(found.value)
+        low, high = (percent(end).removesuffix(" %") for end in (found.low, found.high))
+        return f"{percent(found.value)}\n({low}-{high})"
+
+    return text
+
+
+def _ends(low: float, high: float) -> str:
+    """`(.80-.83)`."""
+    return "({}-{})".format(*(f"{end:.2f}".removeprefix("0") for end in (low, high)))
 
 
 SCORED_SHARE: Column = ("\nscored", lambda cell: percent(cell.coverage))

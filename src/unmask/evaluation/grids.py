@@ -2,7 +2,7 @@
 
 Every row says how many fakes and reals it is of and which share of the videos has a score. What
 could not be computed is listed with its reason below the grid, never left out. A line break in a
-head is for narrow terminals.
+head or before an interval is for narrow terminals.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from unmask.evaluation.cell_words import (
     difference,
     mean_auc,
     narrow,
+    number,
     p_value,
     percent,
     plain,
     right_of_all,
-    share_of,
+    share,
     spread,
 )
 from unmask.evaluation.cells import Cell
@@ -89,10 +90,10 @@ def _ranking(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
     if first := next((cell.against.detector for cell in cells if cell.against), None):
         columns += [(f"AUC against\n{first}", difference), ("\np", p_value)]
     columns += [
-        ("\nEER", plain("equal_error_rate")),
-        ("right\nat 0.5", plain("accuracy")),
-        ("found at\n5 % FPR", plain("tpr_at_5pct_fpr")),
-        ("\nAP", plain("average_precision")),
+        ("\nEER", number("equal_error_rate")),
+        ("right\nat 0.5", number("accuracy")),
+        ("found at\n5 % FPR", number("tpr_at_5pct_fpr")),
+        ("\nAP", number("average_precision")),
     ]
     ordered = sorted(cells, key=lambda cell: [c.slice for c in cells].index(cell.slice))
     return _grid(title, columns, ordered, notes)
@@ -102,20 +103,20 @@ def _answers(title: str, cells: Sequence[Cell]) -> Grid:
     columns: list[Column] = [
         ("detector", lambda cell: cell.detector),
         SCORED_SHARE,
-        ("log\nloss", plain("log_loss")),
-        ("\nbalanced", plain("balanced_log_loss")),
-        ("\nBrier", plain("brier")),
-        ("calibration\nerror", plain("calibration_error")),
+        ("log\nloss", number("log_loss")),
+        ("\nbalanced", number("balanced_log_loss")),
+        ("\nBrier", number("brier")),
+        ("calibration\nerror", number("calibration_error")),
         ("\nby chance", plain("calibration_floor")),
-        ("wrong in\nsurest 80 %", share_of("error_of_surest_80")),
+        ("wrong in\nsurest 80 %", share("error_of_surest_80")),
     ]
     if any("undecided" in cell.numbers for cell in cells):
         columns += [
-            ("fakes\ncalled fake", share_of("fakes_called_fake")),
-            ("reals\ncalled fake", share_of("reals_called_fake")),
-            ("fakes\ncalled real", share_of("fakes_called_real")),
-            ("\nundecided", share_of("undecided")),
-            ("wrong\nanswers", share_of("error_of_answers")),
+            ("fakes\ncalled fake", share("fakes_called_fake")),
+            ("reals\ncalled fake", share("reals_called_fake")),
+            ("fakes\ncalled real", share("fakes_called_real")),
+            ("\nundecided", share("undecided")),
+            ("wrong\nanswers", share("error_of_answers")),
         ]
     if any(cell.tcr and cell.tcr.missed for cell in cells):
         columns.append(("right at 0.5\nof all", right_of_all))

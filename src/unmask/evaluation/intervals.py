@@ -7,17 +7,20 @@ the order of rows nor on what is measured, so that two detectors on the same vid
 draws.
 
 Where draws can tell nothing there is no interval: of fewer than `MIN_SOURCES` recordings, and where
-all draws say the same (AUC = 1, or no real called fake), which is no proof of certainty.
+all draws say the same (AUC = 1), which is no proof of certainty. A share at a fixed threshold that
+is 0 or 1 in all draws (no real called fake) has the exact interval of as many trials as there are
+recordings, as if all videos of one were one witness.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import beta
 
 from unmask.errors import DataError
 from unmask.evaluation.metrics import Metric
@@ -29,6 +32,8 @@ MIN_SOURCES = 10  # ours: a handful of recordings shows little of how others wou
 # A number that is undefined in more resamples than this (precision where hardly anything is called
 # fake) has an interval of the others only, and would be shown surer than it is.
 _MAX_UNDEFINED = 0.05
+
+Class = Literal["fakes", "reals", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +68,20 @@ def intervals(
     source: Sequence[str],
     metrics: Mapping[str, Metric],
     *,
+    shares: Mapping[str, Class] | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Estimate]:
     """Estimate several numbers of one sample; `source` is in the order the scores were given in.
 
+    `shares` names the numbers that are shares of a class at a fixed threshold, and of which.
+
     Raises:
         DataError: a metric is undefined on the sample itself.
     """
     values = {name: metric(ranking) for name, metric in metrics.items()}
-    if too_few(ranking.ordered.fake, np.asarray(source)[ranking.ordered.order]):
+    named = np.asarray(source)[ranking.ordered.order]
+    if too_few(ranking.ordered.fake, named):
         return {name: Estimate(value=value) for name, value in values.items()}
     drawn: dict[str, list[float]] = {name: [] for name in metrics}
     for resample in resampled(ranking, source, seed=seed, resamples=resamples):
@@ -81,7 +90,24 @@ def intervals(
                 drawn[name].append(metric(resample))
             except DataError:
                 continue  # undefined on this draw; counted below
-    return {name: _estimate(value, drawn[name], resamples) for name, value in values.items()}
+    found = {name: _estimate(value, drawn[name], resamples) for name, value in values.items()}
+    for name, kind in (shares or {}).items():
+        if found[name].low is None and found[name].value in (0.0, 1.0):
+            found[name] = _of_recordings(found[name].value, named[_of(kind, ranking)])
+    return found
+
+
+def exact_interval(hits: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
+    """95 % interval of a share by Clopper and Pearson (1934), which keeps its promise at 0 and 1.
+
+    It takes the n trials for independent.
+    """
+    hits, n = np.asarray(hits, np.float64), np.asarray(n, np.float64)
+    tail = (1 - CONFIDENCE) / 2
+    with np.errstate(invalid="ignore"):
+        low = np.where(hits > 0, beta.ppf(tail, hits, n - hits + 1), 0.0)
+        high = np.where(hits < n, beta.ppf(1 - tail, hits + 1, n - hits), 1.0)
+    return low, high
 
 
 def too_few(label: NDArray[Any], source: ArrayLike) -> bool:
@@ -125,6 +151,18 @@ def percentiles(values: Sequence[float]) -> tuple[float, float]:
 def _groups(source: Sequence[str]) -> Indices:
     """Number of each row's recording, by the order of names."""
     return np.unique(np.asarray(source), return_inverse=True)[1].astype(np.int64)
+
+
+def _of(kind: Class, ranking: Ranking) -> NDArray[np.bool_]:
+    fake = ranking.ordered.fake
+    return {"fakes": fake, "reals": ~fake, "all": np.ones_like(fake)}[kind]
+
+
+def _of_recordings(value: float, source: NDArray[Any]) -> Estimate:
+    """Interval of a share that is 0 or 1, of as many trials as there are recordings."""
+    n = len(np.unique(source))
+    low, high = exact_interval(value * n, n)
+    return Estimate(value=value, low=float(low), high=float(high))
 
 
 def _estimate(value: float, drawn: Sequence[float], resamples: int) -> Estimate:

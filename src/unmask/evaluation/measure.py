@@ -12,7 +12,7 @@ from functools import partial
 
 from unmask.errors import DataError
 from unmask.evaluation import metrics
-from unmask.evaluation.intervals import RESAMPLES, Estimate, intervals
+from unmask.evaluation.intervals import RESAMPLES, Class, Estimate, intervals
 from unmask.evaluation.metrics import Metric
 from unmask.evaluation.ranking import Ranking, rank
 from unmask.evaluation.scores import Scored
@@ -28,6 +28,7 @@ class Number:
     metric: Metric
     higher: bool | None = True  # is better; None = neither
     reals: int = 1  # that are needed to show it
+    share_of: Class | None = None  # a share of these at a fixed threshold; None = something else
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class Measured:
     undefined: dict[str, str]  # and why
 
 
-def _number(key: str, words: str, metric: Metric, **more: bool | int | None) -> Number:
+def _number(key: str, words: str, metric: Metric, **more: bool | int | str | None) -> Number:
     return Number(key=key, words=words, metric=metric, **more)  # type: ignore[arg-type]
 
 
@@ -47,13 +48,17 @@ NUMBERS: tuple[Number, ...] = (
     _number("partial_auc", "AUC up to 10 % false positives (McClish)", metrics.partial_auc),
     _number("average_precision", "average precision", metrics.average_precision),
     _number("equal_error_rate", "equal error rate", metrics.equal_error_rate, higher=False),
-    _number("accuracy", "accuracy at 0.5", metrics.accuracy),
+    _number("accuracy", "accuracy at 0.5", metrics.accuracy, share_of="all"),
     _number("balanced_accuracy", "balanced accuracy at 0.5", metrics.balanced_accuracy),
     _number("precision", "precision at 0.5", metrics.precision),
-    _number("recall", "recall at 0.5", metrics.recall),
+    _number("recall", "recall at 0.5", metrics.recall, share_of="fakes"),
     _number("f1", "F1 at 0.5", metrics.f1),
     _number(
-        "false_positive_rate", "reals called fake at 0.5", metrics.false_positive_rate, higher=False
+        "false_positive_rate",
+        "reals called fake at 0.5",
+        metrics.false_positive_rate,
+        higher=False,
+        share_of="reals",
     ),
     _number("log_loss", "log loss", metrics.log_loss, higher=False),
     _number(
@@ -122,30 +127,41 @@ def numbers_at(thresholds: Thresholds) -> tuple[Number, ...]:
             "accuracy_at_threshold",
             "accuracy at the threshold for fake",
             partial(metrics.accuracy, threshold=fake),
+            share_of="all",
         ),
         _number(
             "fakes_called_fake",
             "fakes called fake",
             partial(metrics.recall, threshold=fake),
+            share_of="fakes",
         ),
         _number(
             "reals_called_fake",
             "reals called fake",
             partial(metrics.false_positive_rate, threshold=fake),
             higher=False,
+            share_of="reals",
         ),
         _number(
             "fakes_called_real",
             "fakes called real",
             lambda ranking: 1 - metrics.recall(ranking, threshold=real),
             higher=False,
+            share_of="fakes",
         ),
         _number(
             "reals_called_real",
             "reals called real",
             lambda ranking: 1 - metrics.false_positive_rate(ranking, threshold=real),
+            share_of="reals",
         ),
-        _number("undecided", "undecided between the thresholds", undecided, higher=None),
+        _number(
+            "undecided",
+            "undecided between the thresholds",
+            undecided,
+            higher=None,
+            share_of="all",
+        ),
         _number(
             "error_of_answers", "wrong among fake and real answers", error_of_answers, higher=False
         ),
@@ -168,7 +184,8 @@ def measure(
     reasons = {number.key: _why_undefined(number, ranking) for number in numbers}
     undefined = {key: why for key, why in reasons.items() if why is not None}
     wanted = {number.key: number.metric for number in numbers if number.key not in undefined}
-    found = intervals(ranking, scored.source, wanted, seed=seed, resamples=resamples)
+    shares = {n.key: n.share_of for n in numbers if n.share_of and n.key in wanted}
+    found = intervals(ranking, scored.source, wanted, shares=shares, seed=seed, resamples=resamples)
     return Measured(numbers=found, undefined=undefined)
 
 

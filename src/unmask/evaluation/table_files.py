@@ -93,7 +93,7 @@ def _markdown(grid: Grid) -> str:
     if grid.head:
         rule = (":--" if k in grid.words else "--:" for k in range(len(grid.head)))
         lines += [
-            _row(name.replace("\n", " ").strip() for name in grid.head),
+            _row(grid.head),
             _row(rule),
             *map(_row, grid.rows),
             "",
@@ -103,4 +103,4 @@ def _markdown(grid: Grid) -> str:
 
 
 def _row(words: Any) -> str:
-    return "| " + " | ".join(word.replace("|", "\\|") for word in words) + " |"
+    return "| " + " | ".join(" ".join(w.split()).replace("|", "\\|") for w in words) + " |"

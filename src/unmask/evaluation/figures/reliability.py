@@ -9,13 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
 
 from unmask.evaluation import metrics
 from unmask.evaluation.figures import Asked, canvas
 from unmask.evaluation.figures.compared import compared, inputs, numbers_of, words
-from unmask.evaluation.intervals import intervals
-from unmask.evaluation.ranking import Floats
+from unmask.evaluation.intervals import exact_interval, intervals
 
 BINS = np.linspace(0, 1, 21)
 
@@ -54,14 +52,3 @@ def draw_reliability(asked: Asked) -> canvas.Picture:
     return canvas.Picture(
         figure=figure, numbers={**said.counts, "detectors": numbers}, inputs=inputs(said.files)
     )
-
-
-def exact_interval(hits: Floats, n: Floats) -> tuple[Floats, Floats]:
-    """95 % interval of a share by Clopper and Pearson (1934), which keeps its promise at 0 and 1.
-
-    It takes the examples of a bin for independent.
-    """
-    with np.errstate(invalid="ignore"):
-        low = np.where(hits > 0, beta.ppf(0.025, hits, n - hits + 1), 0.0)
-        high = np.where(hits < n, beta.ppf(0.975, hits + 1, n - hits), 1.0)
-    return low, high
