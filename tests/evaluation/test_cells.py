@@ -15,6 +15,7 @@ from unmask.evaluation.cells import How, cells_of
 from unmask.evaluation.grids import grids_of
 from unmask.evaluation.intervals import Estimate
 from unmask.evaluation.runs import Learned, Run
+from unmask.evaluation.scores import ScoresFile
 from unmask.types import Calibration, Thresholds
 
 QUICK = How(resamples=20)
@@ -133,6 +134,27 @@ def test_a_log_loss_of_ten_keeps_its_digits():
     cell = cells_of(runs(made(10)), ["overall"], QUICK)[0]
     numbers = {"log_loss": Estimate(value=10.2, low=10.05, high=20.0)}
     assert number("log_loss")(replace(cell, numbers=numbers)) == "10.200\n(10.05-20.00)"
+
+
+def test_a_corruption_that_loses_faces_is_held_against_the_same_videos_clean():
+    """The hard half is lost and nothing else changes: every AUC differs, and there is no fall."""
+    clean = made(40)
+    hard = {row.video for row in clean.rows if (row.logit > 0) == (row.label == 0)}
+    header = replace(clean.header, corruption="blur:3", applied_to="frame")
+    lost = [
+        replace(row, logit=None, outcome="no_face") if row.video in hard else row
+        for row in clean.rows
+        if row.video not in hard or row.clip == 0
+    ]
+    cells = cells_of(runs(ScoresFile(header=header, rows=lost), clean), ["corruption"], QUICK)
+    corrupted, whole = cells
+    assert whole.beside_clean is None
+    assert corrupted.numbers["auc"].value > whole.numbers["auc"].value + 0.02
+    assert corrupted.beside_clean.difference.value == 0
+    assert corrupted.beside_clean.n == 200 - len(hard)
+    (grid, *_) = grids_of(cells, {})
+    assert dict(zip(grid.head, grid.rows[0], strict=True))["mean\nfall"].lstrip("-") == "0.000"
+    assert grid.rows[0][-1] == f"{100 * (1 - len(hard) / 200):.1f} %".replace(".0 %", " %")
 
 
 def test_the_same_seed_gives_the_same_intervals():

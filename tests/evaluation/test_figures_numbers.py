@@ -176,16 +176,22 @@ def test_a_method_stands_against_all_reals_and_what_was_learned_is_framed(tmp_pa
     assert told["summary"][name]["elsewhere"] == pytest.approx(np.mean(values[1:]))
 
 
-def test_mean_fall_of_auc_is_over_cells_that_every_detector_has(tmp_path: Path) -> None:
-    paths = write(tmp_path, A, B)
-    for kind, level in (("blur", 2), ("blur", 5), ("noise", 1)):
-        paths += write(tmp_path, A, B, corruption=f"{kind}:{level}")
-    paths += write(tmp_path, A, corruption="video:3")
-    told = numbers("robustness", scores=tuple(paths))
-    assert sorted(told["mean_drop_over"]) == ["blur:2", "blur:5", "noise:1"]
-    for name in "AB":
-        of = {at: cell["auc"]["value"] for at, cell in told["detectors"][name].items()}
-        falls = [of["none"] - of[at] for at in ("blur:2", "blur:5", "noise:1")]
+def test_mean_fall_of_auc_is_of_videos_scored_both_ways_in_cells_that_all_have(
+    tmp_path: Path,
+) -> None:
+    shared = ("blur:2", "blur:5", "noise:1")
+    clean = write(tmp_path, A, B)
+    hurt = {at: write(tmp_path, A, B, corruption=at) for at in shared}
+    more = write(tmp_path, A, corruption="video:3")
+    told = numbers("robustness", scores=(*clean, *(f for own in hurt.values() for f in own), *more))
+    assert sorted(told["mean_drop_over"]) == sorted(shared)
+    for k, name in enumerate("AB"):
+        falls = []
+        for at in shared:
+            label, before, after = common((clean[k], hurt[at][k]))
+            falls.append(roc_auc_score(label, before) - roc_auc_score(label, after))
+            assert told["detectors"][name][at]["fall"] == pytest.approx(falls[-1])
+            assert told["detectors"][name][at]["scored_both"] == len(label)
         assert told["mean_drop"][name] == pytest.approx(np.mean(falls))
     assert "video:3" in told["detectors"]["A"]
 

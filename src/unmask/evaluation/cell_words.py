@@ -29,10 +29,19 @@ def narrow(cell: Cell | None) -> str:
     return f"{number.value:.3f} {_ends(number.low, number.high)}"
 
 
-def mean_auc(cells: Sequence[Cell | None]) -> str:
-    """Mean over the levels of a corruption, where there are all."""
-    values = [cell.numbers["auc"].value for cell in cells if cell and "auc" in cell.numbers]
-    return f"{sum(values) / len(values):.3f}" if len(values) == len(cells) else NOTHING
+def mean_fall(cells: Sequence[Cell | None]) -> str:
+    """Mean fall of AUC over the levels of a corruption, where there are all.
+
+    Each fall is of what was scored both clean and at that level.
+    """
+    falls = [-c.beside_clean.difference.value for c in cells if c and c.beside_clean]
+    return f"{sum(falls) / len(falls) + 0.0:.3f}" if len(falls) == len(cells) else NOTHING
+
+
+def least_scored(cells: Sequence[Cell | None]) -> str:
+    """Lowest coverage of some cells."""
+    shares = [cell.coverage for cell in cells if cell is not None]
+    return percent(min(shares)) if shares else NOTHING
 
 
 def percent(share: float) -> str:

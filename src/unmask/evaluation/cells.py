@@ -60,6 +60,8 @@ class Cell:
     undefined: dict[str, str] = field(default_factory=dict)
     tcr: Tcr | None = None
     against: Against | None = None
+    # Through a corruption: beside the same detector on clean pictures, on what both have scored.
+    beside_clean: Difference | None = None
     why_not: str = ""  # there are no numbers at all
     why_not_against: str = ""  # there is no comparison though another detector is there
 
@@ -74,12 +76,17 @@ def cells_of(
     """Measure runs by protocols; `told` hears how many cells are done, and of how many."""
     how = how or How()
     firsts: dict[tuple[str, str, str, str], tuple[str, Scored]] = {}
+    clean = {_place(run): run.scores.at(how.level, how.rule) for run in runs if not run.corrupted}
     cells = []
     parts = slices_of(runs, protocols)
     for done, (protocol, part) in enumerate(parts):
         header = part.run.scores.header
         key = (protocol, header.data, header.corruption, part.name)
-        cells.append(_cell(protocol, part, how, firsts.get(key)))
+        cell = _cell(protocol, part, how, firsts.get(key))
+        if part.run.corrupted and part.scores is not None and not cell.why_not:
+            corrupted = part.scores.at(how.level, how.rule)
+            cell = replace(cell, beside_clean=_beside(clean.get(_place(part.run)), corrupted))
+        cells.append(cell)
         if part.scores is not None and not part.numbers and not cells[-1].why_not:
             firsts.setdefault(key, (header.detector, part.scores.at(how.level, how.rule)))
         if told is not None:
@@ -116,6 +123,21 @@ def _cell(protocol: str, part: Slice, how: How, first: tuple[str, Scored] | None
         against=against,
         why_not_against=why,
     )
+
+
+def _place(run: Run) -> tuple[str, str]:
+    """Detector and data, whatever they were seen through."""
+    return run.scores.header.detector, run.scores.header.data
+
+
+def _beside(clean: Scored | None, corrupted: Scored) -> Difference | None:
+    """Corrupted minus clean AUC: a corruption that loses faces leaves other videos to be scored."""
+    if clean is None:
+        return None
+    try:
+        return delong(paired(clean, corrupted))
+    except DataError:
+        return None  # nothing, or one class alone, was scored both ways
 
 
 def _usual(part: Slice) -> tuple[Number, ...]:

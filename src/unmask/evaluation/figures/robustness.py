@@ -2,7 +2,8 @@
 
 Scores files say in their headers how their data were corrupted; level 0 is the file that was not.
 Beside the curves: by how much the AUC falls, on average over the levels 1 to 5 of all corruptions
-that every detector was scored under.
+that every detector was scored under. Where a corruption loses faces, other videos are left to be
+scored; so each fall is of those that a detector has scored clean and corrupted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from unmask.errors import DataError
+from unmask.evaluation.compare import Difference, delong, paired
 from unmask.evaluation.figures import Asked, canvas
 from unmask.evaluation.figures.cells import Cell, cell
 from unmask.evaluation.figures.compared import UNIT, inputs, leaks, names_of, read
@@ -25,6 +27,7 @@ TITLES = {"saturation": "colour saturation", "contrast": "contrast", "blocks": "
           "noise": "Gaussian noise", "blur": "Gaussian blur", "pixelation": "pixelation",
           "video": "H.264", "jpeg": "JPEG"}  # fmt: skip
 
+Falls = dict[str, dict[tuple[str, int], Difference]]  # detector -> (kind, level) -> against clean
 Curves = dict[str, dict[tuple[str, int], Cell]]  # detector -> (kind, level) -> cell; clean: level 0
 
 
@@ -45,25 +48,41 @@ def draw_robustness(asked: Asked) -> canvas.Picture:
     for i, axes in enumerate(panels[: len(kinds)]):
         axes.set_ylim(low, 1.01)
         axes.tick_params(labelleft=i % grid.shape[1] == 0)
-    drops, shared = mean_drops(curves)
+    falls = falls_of(files, asked)
+    drops, shared = mean_drops(falls)
     _drops(panels[len(kinds)], drops)
     for axes in panels[len(kinds) + 1 :]:
         axes.set_axis_off()
     canvas.title(figure, "AUC as pictures get worse", _note(files, curves, shared, asked))
     return canvas.Picture(
-        figure=figure, numbers=_numbers(curves, drops, shared), inputs=inputs(files)
+        figure=figure, numbers=_numbers(curves, falls, drops, shared), inputs=inputs(files)
     )
 
 
-def mean_drops(curves: Curves) -> tuple[dict[str, float], list[tuple[str, int]]]:
+def falls_of(files: Sequence[ScoresFile], asked: Asked) -> Falls:
+    """Corrupted minus clean AUC of each detector and cell, on what was scored both ways."""
+    scored = {(file.header.detector, _at(file)): file.at(asked.level, asked.rule) for file in files}
+    falls: Falls = {name: {} for name, _ in scored}
+    for (name, at), said in scored.items():
+        if at[1]:
+            falls[name][at] = delong(paired(scored[name, (CLEAN, 0)], said))
+    return falls
+
+
+def mean_drops(falls: Falls) -> tuple[dict[str, float], list[tuple[str, int]]]:
     """Mean fall of AUC from the clean data, over the cells that every detector has; and these."""
-    shared = sorted(set.intersection(*({at for at in of if at[1]} for of in curves.values())))
+    shared = sorted(set.intersection(*(set(of) for of in falls.values())))
     if not shared:
         raise DataError("no corruption at any level was scored by all detectors; score them alike")
     return {
-        name: of[CLEAN, 0].auc.value - float(np.mean([of[at].auc.value for at in shared]))
-        for name, of in curves.items()
+        name: -float(np.mean([of[at].difference.value for at in shared]))
+        for name, of in falls.items()
     }, shared
+
+
+def _at(file: ScoresFile) -> tuple[str, int]:
+    kind, _, level = file.header.corruption.partition(":")
+    return kind, int(level or 0)
 
 
 def _curves(files: Sequence[ScoresFile], asked: Asked) -> Curves:
@@ -72,9 +91,8 @@ def _curves(files: Sequence[ScoresFile], asked: Asked) -> Curves:
         raise DataError(f"robustness is of one data set; the scores are of {', '.join(places)}")
     curves: Curves = {}
     for file in files:
-        kind, _, level = file.header.corruption.partition(":")
-        at = (kind, int(level or 0))
-        curves.setdefault(file.header.detector, {})[at] = cell(file, asked.level, asked.rule)
+        own = curves.setdefault(file.header.detector, {})
+        own[_at(file)] = cell(file, asked.level, asked.rule)
     for name, of in curves.items():
         if (CLEAN, 0) not in of:
             raise DataError(f"{name} was not scored on the uncorrupted data; give those scores too")
@@ -117,21 +135,21 @@ def _note(
     covered = [of.coverage for row in curves.values() for of in row.values()]
     return (
         f"{files[0].header.data}: AUC over {UNIT[asked.level]}; 0 is the uncorrupted data; mean "
-        f"over {len(shared)} cells; {min(covered):.1%} to {max(covered):.1%} of videos "
-        f"scored{leaks(files)}"
+        f"over {len(shared)} cells, each of what was scored both ways; {min(covered):.1%} to "
+        f"{max(covered):.1%} of videos scored{leaks(files)}"
     )
 
 
 def _numbers(
-    curves: Curves, drops: dict[str, float], shared: Sequence[tuple[str, int]]
+    curves: Curves, falls: Falls, drops: dict[str, float], shared: Sequence[tuple[str, int]]
 ) -> dict[str, Any]:
-    named = {
-        name: {
-            f"{kind}:{level}" if level else CLEAN: cell.numbers
-            for (kind, level), cell in of.items()
-        }
-        for name, of in curves.items()
-    }
+    named: dict[str, dict[str, Any]] = {}
+    for name, of in curves.items():
+        own = named.setdefault(name, {})
+        for at, measured in of.items():
+            fall = falls[name].get(at)
+            more = {} if fall is None else {"fall": -fall.difference.value, "scored_both": fall.n}
+            own[f"{at[0]}:{at[1]}" if at[1] else CLEAN] = measured.numbers | more
     return {
         "detectors": named,
         "mean_drop": drops,
