@@ -14,6 +14,7 @@ from exam_data import FATES, N_FRAMES, SCORED, write_crops
 
 from unmask.datasets.prepared import open_prepared
 from unmask.errors import DataError, UsageError
+from unmask.evaluation.caveats import known_of
 from unmask.evaluation.exam import Wanted, seen_often, spread
 from unmask.evaluation.open_exam import open_exam
 from unmask.evaluation.predict import predict
@@ -105,6 +106,15 @@ def test_every_crop_is_a_clip_of_its_video(crops, tiny_checkpoint, tmp_path):
     wanted = {(row.video, row.clip): row.logit for row in scores.rows}
     for row in one.rows:
         assert row.logit == pytest.approx(wanted[row.video, row.clip], abs=2e-3)
+
+
+def test_a_limit_that_leaves_videos_out_stays_with_the_scores(crops, tiny_checkpoint, tmp_path):
+    part = predict(tiny_checkpoint, crops, tmp_path / "part.parquet", part="val", limit=7)
+    whole = predict(tiny_checkpoint, crops, tmp_path / "all.parquet", part="val", limit=500)
+    assert ScoresFile.read(tmp_path / "part.parquet").header.limited_from == 20
+    assert whole.header.limited_from is None
+    assert sum("--limit" in line for line in known_of(part)) == 1
+    assert not any("--limit" in line for line in known_of(whole))
 
 
 def test_a_limit_keeps_whole_recordings(crops, tiny_checkpoint, tmp_path):

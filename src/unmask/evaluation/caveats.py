@@ -23,8 +23,13 @@ def known_of(scores: ScoresFile) -> list[str]:
 
 
 def doubts_of(header: Header) -> list[str]:
-    """Whether the detector, or what was fitted to it, may know these recordings and people."""
+    """Why numbers may not hold for others: a part of the data, or recordings that are known."""
     lines = []
+    if header.limited_from is not None:
+        lines.append(
+            f"a part alone: of {header.limited_from} videos, --limit took some recordings, so "
+            "numbers of all may differ"
+        )
     if header.leaks is None:
         lines.append(
             "what it learned from is not recorded, so nobody knows whether it has seen these "

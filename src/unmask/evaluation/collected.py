@@ -146,6 +146,8 @@ def doubts_of(file: Found, recipes: Recipes) -> list[str]:
         doubts.append("learned from toy data")
     if header.clips_per_track is not None:
         doubts.append(f"at most {header.clips_per_track} clips of a person")
+    if header.limited_from is not None:
+        doubts.append("a part of the videos (--limit)")
     if header.leaks:
         doubts.append(f"{header.leaks} videos akin to what it learned from")
     return doubts

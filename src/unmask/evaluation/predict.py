@@ -7,6 +7,7 @@ killed goes on with the chunk it was at, and its result is that of one that was 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -91,7 +92,9 @@ def predict(
         n_frames=n_frames,
     )
     exam = open_exam(data, wanted, dataset=dataset, split=split, recipe=opened.meta.recipe)
-    kin = find_kin(exam.limited(limit), opened.folder)
+    looked_at = exam.limited(limit)
+    left = len(exam.cases) if len(looked_at.cases) < len(exam.cases) else None
+    kin = find_kin(looked_at, opened.folder)
     allowed = allow_leaks or part in LEARNED_PARTS
     if not allowed:
         refuse_kin(kin, str(checkpoint))
@@ -99,6 +102,7 @@ def predict(
     names = name or _name(checkpoint, opened), data_name or kin.exam.name
     key = _key(kin, wanted, opened, sha256, runtime.name)
     header = _header(opened, kin, wanted, names, key, allowed=allowed)
+    header = replace(header, limited_from=left)
     if (held := finished(file, key)) is not None:
         return held
     parts = Parts(file, key)

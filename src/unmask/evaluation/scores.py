@@ -48,6 +48,8 @@ class Header:
     applied_to: str = ""  # a corruption: frame (before faces are looked for) or crop
     clips_per_track: int | None = None  # at most so many; None = all that a scan would cut
     target: str = "any"  # what makes a fake: any forgery, the picture's, the sound's
+    # Videos that there were before --limit took some of their recordings; None = it took all.
+    limited_from: int | None = None
     unlabelled: int = 0  # videos left out because the target is not known of them
     trained_on: tuple[str, ...] = ()  # data sets that the detector learned from or chose on
     # What the detector was trained by, every value but where its data lay; empty = not known.

@@ -265,6 +265,6 @@ def _told(scores: ScoresFile) -> dict[str, Any]:
     names = (
         *("detector", "model", "sha256", "data", "part", "data_digest", "corruption"),
         *("applied_to", "clips_per_track", "target", "runtime", "version", "made", "leaks"),
-        *("leaks_allowed", "overlaps", "trained_on", "fitted"),
+        *("leaks_allowed", "overlaps", "trained_on", "fitted", "limited_from"),
     )
     return {name: getattr(header, name) for name in names}

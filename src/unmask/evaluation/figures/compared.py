@@ -153,10 +153,12 @@ def places(files: Sequence[ScoresFile]) -> str:
 
 
 def leaks(files: Sequence[ScoresFile]) -> str:
-    """What a reader must know of videos akin to those a detector learned from; mostly nothing."""
+    """What a reader must know of kin of what was learned from, and of --limit; mostly nothing."""
     held = {file.header.detector: file.header.leaks for file in files if file.header.leaks}
-    told = [f"{n} videos are akin to what {name} learned from" for name, n in held.items()]
-    return "".join(f". LEAK: {sentence}" for sentence in told)
+    told = [f"LEAK: {n} videos are akin to what {name} learned from" for name, n in held.items()]
+    if whole := {file.header.limited_from for file in files} - {None}:
+        told.append(f"A PART: of {max(filter(None, whole))} videos --limit took some")
+    return "".join(f". {sentence}" for sentence in told)
 
 
 def inputs(files: Sequence[ScoresFile]) -> list[dict[str, Any]]:
