@@ -319,6 +319,15 @@ LONG_DISTANCE: dict[str, Entry] = {
     "long_distance/vit_direct": _row(
         "long_distance", "vit_direct", network="VitDirect", config_class="VitConfig"
     ),
+    "long_distance/small": _row(  # ours: for scanning on a CPU
+        "long_distance",
+        "small",
+        attention="none",
+        size_px=128,
+        view_px=128,
+        widths=(24, 48, 96, 192, 384, 512, 768, 1024),
+        alignment="dlib",
+    ),
     "long_distance/tiny": _row(
         "long_distance",
         "tiny",

@@ -8,6 +8,7 @@ go together, and nothing about forgeries in the world.
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 import tempfile
@@ -27,7 +28,10 @@ from unmask.training.recipe import read_recipe, with_data
 from unmask.training.recipes import find_recipe
 from unmask.training.run import run_recipe
 
+log = logging.getLogger(__name__)
+
 PAGE = Path("docs/recipes.md")
+LEARNED = 0.9  # AUC
 CLIPS = 4  # of every video, where AUC is measured
 _MARKED = re.compile(r"(<!-- tryout -->\n).*?(<!-- /tryout -->)", re.DOTALL)
 _HEAD = (
@@ -49,22 +53,24 @@ class Trial:
 CONSTANT = (
     "published defect: sound of width 1 becomes a constant, so there is nothing to learn from"
 )
+FAITHFUL = "as published: the same constant sound, and a code that was made to rebuild, not to tell"
 
 TRIALS: tuple[Trial, ...] = (
     Trial(recipe="dtn/paper", steps=120),
     Trial(recipe="dtn/table10-dtn", steps=120),
     Trial(recipe="hosts/table8-vit-mas", steps=400),
     Trial(recipe="hosts/table8-cvit-mas", steps=200),
-    Trial(recipe="vit_distill/baseline_b7", steps=200),
-    Trial(recipe="vit_distill/full", steps=300),
+    Trial(recipe="vit_distill/baseline_b7", steps=300),
+    Trial(recipe="vit_distill/full", steps=600),
+    Trial(recipe="av_cae/face_last", steps=200, learns=False, why=FAITHFUL),
     Trial(recipe="av_cae/audio_only", steps=200, learns=False, why=CONSTANT),
-    Trial(recipe="av_cae/audio_only-embedded", steps=300),
-    Trial(recipe="av_cae/face_agg_fixedaudio-joint", steps=300),
-    Trial(recipe="long_distance/st", steps=300),
-    Trial(recipe="resnet3d/nl1234-scratch-all", steps=300),
-    Trial(recipe="timesformer/divided-scratch-all", steps=300),
+    Trial(recipe="av_cae/audio_only-embedded", steps=500, set=("train.lr=2e-3",)),
+    Trial(recipe="av_cae/face_agg_fixedaudio-joint", steps=600, set=("train.lr=3e-3",)),
+    Trial(recipe="long_distance/st", steps=200),
+    Trial(recipe="resnet3d/nl1234-scratch-all", steps=400),
+    Trial(recipe="timesformer/divided-scratch-all", steps=400),
     Trial(recipe="baselines/xception", steps=200),
-    Trial(recipe="baselines/sbi", steps=300),
+    Trial(recipe="baselines/sbi", steps=200),
 )
 
 
@@ -75,6 +81,11 @@ class Found:
     trial: Trial
     auc: Estimate  # on people of the test side
     seconds: float
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether it should have learned and did not."""
+        return self.trial.learns and not self.auc.value > LEARNED
 
     @property
     def line(self) -> str:
@@ -118,14 +129,20 @@ def table(found: Iterable[Found]) -> str:
     return _HEAD + "".join(f"{one.line}\n" for one in found)
 
 
-def main(page: Path = PAGE) -> None:
-    """Run all trials and write their table into a page."""
+def main(page: Path = PAGE) -> str | None:
+    """Run all trials and write their table into a page; returns which fell short, if any did."""
+    found: list[Found] = []
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder, chdir(folder):
         make_toy(toy := Path("toy"))
-        made = table(attempt(trial, toy) for trial in TRIALS)
+        for trial in TRIALS:
+            found.append(attempt(trial, toy))
+            log.info(found[-1].line)
     text = page.read_text(encoding="utf-8")
-    page.write_text(_MARKED.sub(rf"\g<1>{made}\g<2>", text), encoding="utf-8")
+    page.write_text(_MARKED.sub(rf"\g<1>{table(found)}\g<2>", text), encoding="utf-8")
+    short = [one.trial.recipe for one in found if one.falls_short]
+    return f"AUC of {LEARNED} or less: {', '.join(short)}" if short else None
 
 
 if __name__ == "__main__":
-    main(*(Path(word) for word in sys.argv[1:2]))
+    sys.exit(main(*(Path(word) for word in sys.argv[1:2])))
