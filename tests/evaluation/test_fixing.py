@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from handmade_scores import made
 
 from unmask.evaluation.fixing import fix
+from unmask.evaluation.scores import ScoresFile
 from unmask.types import Calibration, Thresholds
 
 
@@ -64,6 +67,23 @@ def test_a_detector_that_is_the_wrong_way_round_is_not_turned_round():
     found = fix(made(30), validation(skill=-3.0), level="video")
     assert found.scores.header.calibration is None
     assert "uncalibrated" in found.calibration
+
+
+def named(scores, name):
+    """Say who is in each video: real and fakes of person k show them."""
+    rows = [replace(row, identities=(name(int(row.source.lstrip("pval"))),)) for row in scores.rows]
+    return ScoresFile(header=scores.header, rows=rows)
+
+
+def test_people_on_both_sides_are_counted_and_named_though_no_recording_is_shared():
+    test = named(made(30), lambda k: f"id{k}")
+    strangers = named(validation(), lambda k: f"id{k + 100}")
+    akin = named(validation(), lambda k: f"id{k + 28}")
+    elsewhere = replace(strangers, rows=[replace(r, dataset="other") for r in akin.rows])
+    assert fix(test, strangers, level="video").people == ""
+    assert fix(test, elsewhere, level="video").people == ""
+    (line,) = fix(test, akin, level="video").lines[2:]
+    assert line.startswith("2 people, such as made/id28, are in 10 videos here and in made val")
 
 
 def test_a_handful_of_recordings_calibrates_nothing_and_says_so():

@@ -14,9 +14,12 @@ from unmask.datasets.learned import LEARNED, Learned, read_learned
 from unmask.datasets.manifest import Video
 from unmask.errors import CheckpointError, DataError
 from unmask.evaluation.exam import Wanted
+from unmask.evaluation.fitted import FITTED
 from unmask.evaluation.leaks import find_kin, refuse_kin
 from unmask.evaluation.open_exam import open_exam
 from unmask.evaluation.predict import predict
+from unmask.evaluation.protocols import PROTOCOLS
+from unmask.evaluation.runs import Run, learned_from
 from unmask.models.checkpoint import packaged, read_checkpoint
 from unmask.models.weights import load_network, save_checkpoint
 from unmask.training.lessons import learned_by
@@ -187,11 +190,32 @@ def test_a_run_writes_what_it_learned_from_and_was_chosen_on(tmp_path):
     assert min(counts["train"], counts["val"]) > 0
 
 
-def test_the_packaged_detector_says_whether_it_remembers():
+@pytest.mark.parametrize("named", ["faces", "faces/train.parquet"])
+def test_who_learns_from_crops_is_at_home_on_them_and_abroad_elsewhere(
+    tiny_checkpoint, tmp_path, named
+):
+    write_crops(tmp_path / "faces" / "train.parquet", range(3))
+    write_crops(tmp_path / "faces" / "val.parquet", range(5, 8))
+    write_crops(tmp_path / "others" / "val.parquet", range(8, 11))
+    learned = read_parquet([tmp_path / named]).learned()
+    best = remembering(tmp_path / "best", tiny_checkpoint, learned)
+    measured = {}
+    for data in ("faces", "others"):
+        scores = predict(best, tmp_path / data, tmp_path / f"{data}.parquet", part="val")
+        run = Run(scores=scores, learned=learned_from(scores.header))
+        measured[data] = [
+            name for name in ("within", "cross") if PROTOCOLS[name].slices(run)[0].scores
+        ]
+    assert measured == {"faces": ["within"], "others": ["cross"]}
+
+
+def test_the_packaged_detector_remembers_what_it_learned_from_and_was_fitted_on():
     folder = packaged("default")
     assert folder is not None
     learned = read_learned(folder)
-    assert learned is None or len(learned.keys) > 1000
+    assert learned.datasets == {"dfdc", "dfdc_faces"}
+    assert len(learned.keys) > 1000
+    assert FITTED in read_checkpoint(folder).meta.sha256
 
 
 def _face_spec():
