@@ -320,6 +320,7 @@ TINY: dict[str, Tiny] = {
     ),
     "LongDistance": Tiny(config=LONG_DISTANCE, temporal=True),
     "long_distance/xception": Tiny(config=LONG_DISTANCE),
+    "long_distance/small": Tiny(config=LONG_DISTANCE),
     "long_distance/spatial": Tiny(config=LONG_DISTANCE),
     "long_distance/conv1x1": Tiny(config=LONG_DISTANCE),
     "long_distance/span_14": Tiny(config={**LONG_DISTANCE, "span": 7}, temporal=True),
