@@ -98,6 +98,29 @@ def test_a_graph_is_recorded_with_its_hash_and_dies_with_its_weights(
     assert {file.name for file in tmp_path.iterdir()} == {METADATA, WEIGHTS}
 
 
+def test_a_checkpoint_kept_in_half_precision_has_such_a_graph_with_its_answers(
+    network: Network, tmp_path: Path
+):
+    clips = batch(network.input_spec, 3)
+    plain, answers, sizes = Batch(frames=clips.frames.numpy()), [], []
+    for storage in (torch.float32, torch.float16):
+        save_checkpoint(tmp_path, network, name=CASE.model, storage=storage)
+        graph = add_graph(tmp_path).graph
+        assert graph is not None
+        session = onnxruntime.InferenceSession(str(graph))
+        answers.append(session.run(["logit"], {"frames": clips.frames.numpy()})[0])
+        kernels = [w for w in onnx.load(graph).graph.initializer if len(w.dims) > 1]
+        sizes.append(sum(len(w.raw_data) for w in kernels))
+        with torch.inference_mode():
+            wanted = load_network(read_checkpoint(tmp_path)).eval()(clips).logit.numpy()
+        np.testing.assert_allclose(answers[-1], wanted, rtol=0, atol=2e-3)
+        np.testing.assert_allclose(
+            OpenVinoRuntime(graph, "f32")(plain).logit, answers[-1], rtol=0, atol=1e-4
+        )
+    assert sizes[1] == sizes[0] / 2
+    assert not np.array_equal(*answers), "weights were rounded"
+
+
 def test_clips_of_any_number_go_through(graph: Path):
     session = onnxruntime.InferenceSession(str(graph))
     spec = CASE.network().input_spec

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from unmask.errors import CheckpointError, OutputError
@@ -26,7 +26,7 @@ from unmask.models.checkpoint import (
     read_checkpoint,
     sha256,
 )
-from unmask.models.export import export_onnx
+from unmask.models.export import export_onnx, halve_weights
 from unmask.types import Calibration, Thresholds
 
 
@@ -141,12 +141,22 @@ def load_weights(network: torch.nn.Module, file: Path) -> None:
 
 
 def add_graph(folder: Path) -> Checkpoint:
-    """Export a checkpoint's network to `model.onnx` beside its weights and record the hash."""
+    """Export a checkpoint's network to `model.onnx` beside its weights and record the hash.
+
+    Where the weights are kept in half precision, so are those of the graph.
+    """
     checkpoint = read_checkpoint(folder)
     part = folder / (GRAPH + ".part")
     export_onnx(load_network(checkpoint), part)
+    if _is_halved(folder / WEIGHTS):
+        halve_weights(part)
     part.replace(folder / GRAPH)
     hashes = {**checkpoint.meta.sha256, GRAPH: sha256(folder / GRAPH)}
     meta = checkpoint.meta.model_copy(update={"sha256": hashes})
     write_metadata(folder, meta)
     return replace(checkpoint, meta=meta)
+
+
+def _is_halved(weights: Path) -> bool:
+    with safe_open(weights, framework="numpy") as opened:
+        return any(opened.get_slice(name).get_dtype() == "F16" for name in list(opened.keys()))
