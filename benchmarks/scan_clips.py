@@ -1,7 +1,8 @@
 """The clips that scans are measured on: 1080p, H.264 as cameras and the net have it.
 
 Ten seconds of a face before a moving background, with grain, by x264 with its usual groups (up to 3
-b-frames, a key frame every 250 frames); ten minutes are the same packets over and over.
+b-frames, a key frame every 250 frames) or shorter ones, as cameras and streaming sites make them;
+ten minutes are the same packets over and over.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import numpy as np
 
 from scan_memory import FPS, LOOP_S, SIZE, pictures, repeat
 
+USUAL_GROUP = 250  # frames from one key frame to the next, at most: x264's default
 GRAIN = 5.0  # standard deviation of the noise of the sensor, levels
 
 
-def write_clip(path: Path, seconds: int = LOOP_S) -> Path:
-    """Ten seconds, or a multiple."""
+def write_clip(path: Path, seconds: int = LOOP_S, group: int = USUAL_GROUP) -> Path:
+    """Ten seconds, or a multiple, with a key frame every `group` frames."""
+    options = {"preset": "veryfast", "g": str(group)}
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast"})
+        stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         for rgb in grainy(pictures()):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))

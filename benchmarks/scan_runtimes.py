@@ -1,11 +1,13 @@
-"""Each system at its paper's size in every runtime: clips a second, and which runtime pays.
+"""Each system at its paper's size in every runtime: clips a second of one core's work.
 
     python benchmarks/scan_runtimes.py [--names NAME ...] [--seconds S] [--write PAGE]
 
 Random weights, which take as long as learned ones. Every cell is a process of its own: it opens the
 runtime as a scan does, warms up with one clip and then asks about one clip after the other for
-`--seconds`, three clips at least. `--write` puts the table into a page, between two marks. int8
-needs nncf (`unmask[export]`); a cell that could not be measured is empty; stderr tells why.
+`--seconds`, three clips at least. What counts is the time that cores worked on it, all together,
+so that other work on the machine costs little; with several cores a runtime does more a second.
+`--write` puts the table into a page, between two marks. int8 needs nncf (`unmask[export]`); a cell
+that could not be measured is empty; stderr tells why.
 """
 
 from __future__ import annotations
@@ -108,7 +110,7 @@ def save(name: str, folder: Path) -> dict[str, Any]:
 
 
 def measure(runtime: str, folder: Path, seconds: float) -> dict[str, float]:
-    """Clips a second, one after the other."""
+    """Clips a second of one core's work, one after the other."""
     import numpy as np
 
     from unmask.types import Batch
@@ -118,11 +120,11 @@ def measure(runtime: str, folder: Path, seconds: float) -> dict[str, float]:
     clip = {name: rng.standard_normal((1, *shape), np.float32) for name, shape in shapes.items()}
     batch = Batch(**clip)
     ask(batch)
-    started, n = time.perf_counter(), 0
-    while n < FEWEST or time.perf_counter() - started < seconds:
+    started, n = time.process_time(), 0
+    while n < FEWEST or time.process_time() - started < seconds:
         ask(batch)
         n += 1
-    return {"per_s": n / (time.perf_counter() - started)}
+    return {"per_s": n / (time.process_time() - started)}
 
 
 def opened(runtime: str, folder: Path) -> tuple[Any, dict[str, tuple[int, ...]]]:
