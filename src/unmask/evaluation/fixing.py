@@ -2,7 +2,8 @@
 
 A detector that brings none gets them from validation scores, never from the scores they are used
 on: whoever chooses a threshold on the test side reports how well he chose. So what is measured and
-what is fixed on must share no video and no recording, and a test side is never fixed on.
+what is fixed on must share no video and no recording, and a test side is never fixed on. People on
+both sides (as in Celeb-DF, whose own split leaves them there) are named below the table.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ class Fixed:
     scores: ScoresFile
     calibration: str
     thresholds: str
+    people: str = ""  # whom both sides show; empty: nobody, as far as the data name people
 
     @property
-    def lines(self) -> tuple[str, str]:
+    def lines(self) -> tuple[str, ...]:
         """What a table says below it."""
-        return f"probabilities: {self.calibration}", f"thresholds: {self.thresholds}"
+        fixed = f"probabilities: {self.calibration}", f"thresholds: {self.thresholds}"
+        return (*fixed, self.people) if self.people else fixed
 
 
 def fix(
@@ -45,12 +48,16 @@ def fix(
             recordings with what is to be measured.
     """
     own = scores.header
+    people = ""
     if validation is not None:
         refuse_shared(scores, validation)
+        if own.calibration is None or own.thresholds is None:
+            people = shared_people(scores, validation)
     calibration, by = _calibration(own.calibration, validation)
     thresholds, at = _thresholds(own.thresholds, calibration, validation, level, rule)
     header = replace(own, calibration=calibration, thresholds=thresholds)
-    return Fixed(scores=ScoresFile(header=header, rows=scores.rows), calibration=by, thresholds=at)
+    fixed = ScoresFile(header=header, rows=scores.rows)
+    return Fixed(scores=fixed, calibration=by, thresholds=at, people=people)
 
 
 def refuse_shared(scores: ScoresFile, validation: ScoresFile) -> None:
@@ -77,6 +84,28 @@ def refuse_shared(scores: ScoresFile, validation: ScoresFile) -> None:
             f"{min(shared)}. Thresholds fixed on what is reported flatter it; name other data with "
             "--calibrate-on"
         )
+
+
+def shared_people(scores: ScoresFile, validation: ScoresFile) -> str:
+    """Say whom both sides show, where the data name people; empty: nobody that is known."""
+    known = {name for names in _people(validation).values() for name in names}
+    shown = _people(scores)
+    shared = {name for names in shown.values() for name in names if name in known}
+    if not shared:
+        return ""
+    n_videos = sum(bool(shared & set(names)) for names in shown.values())
+    return (
+        f"{len(shared)} people, such as {min(shared)}, are in {n_videos} videos here and in "
+        f"{validation.header.data}, which calibration and thresholds are fixed on: what is counted "
+        "at a threshold may be too good"
+    )
+
+
+def _people(scores: ScoresFile) -> dict[str, list[str]]:
+    """Who is in each video, by the names of its data set."""
+    rows = scores.columns
+    videos = rows.take(rows.first_of_videos()[1])
+    return {video.video: [f"{video.dataset}/{who}" for who in video.identities] for video in videos}
 
 
 def _sources(scores: ScoresFile) -> set[str]:
