@@ -51,22 +51,27 @@ def checkpoint():
 
 
 @pytest.fixture(scope="module")
-def samples(shared_data):
-    return sorted((shared_data / "samples").glob("*.mp4"))
+def ask(checkpoint, shared_data):
+    """Scans the samples with a runtime; looks at every file once, whoever is asked about it."""
+    files = sorted((shared_data / "samples").glob("*.mp4"))
+    ingest, seen = detector_module.ingest, {}
+
+    def remembering(path, *args, **kwargs):
+        if path not in seen:
+            seen[path] = ingest(path, *args, **kwargs)
+        return seen[path]
+
+    def scans(runtime):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(detector_module, "ingest", remembering)
+            return answers(checkpoint, runtime, files)
+
+    return scans
 
 
 @pytest.fixture(scope="module")
-def ingested():
-    """`ingest` that looks at every file once, however many networks are asked about it."""
-    ingest = detector_module.ingest
-    by_path = {}
-
-    def remembering(path, *args, **kwargs):
-        if path not in by_path:
-            by_path[path] = ingest(path, *args, **kwargs)
-        return by_path[path]
-
-    return remembering
+def in_torch(checkpoint, ask):
+    return ask(TorchRuntime(load_network(checkpoint), "cpu"))
 
 
 def answers(checkpoint, runtime, files):
@@ -74,22 +79,12 @@ def answers(checkpoint, runtime, files):
     return [detector.scan(file) for file in files]
 
 
-@pytest.fixture(scope="module")
-def in_torch(checkpoint, samples, ingested):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(detector_module, "ingest", ingested)
-        return answers(checkpoint, TorchRuntime(load_network(checkpoint), "cpu"), samples)
-
-
 @pytest.mark.parametrize("name", RUNTIMES)
-def test_every_runtime_gives_the_verdicts_of_torch_in_float32(
-    name, checkpoint, samples, ingested, in_torch, monkeypatch
-):
+def test_every_runtime_gives_the_verdicts_of_torch_in_float32(name, checkpoint, ask, in_torch):
     capable = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if name == "openvino bf16" and not capable:
         pytest.skip("this processor has no bf16 instructions")
-    monkeypatch.setattr(detector_module, "ingest", ingested)
-    reports = answers(checkpoint, RUNTIMES[name](checkpoint), samples)
+    reports = ask(RUNTIMES[name](checkpoint))
     assert [verdict(report) for report in reports] == [verdict(report) for report in in_torch]
     found, wanted = (np.concatenate(list(map(logits, r))) for r in (reports, in_torch))
     assert len(wanted) > 200
