@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from unmask.clips.tensors import dlib_landmarks
+from unmask.datasets.learned import Learned
 from unmask.datasets.sources import WholeTracks
 from unmask.errors import DataError
 from unmask.faces.quality import sharpness
@@ -31,6 +32,7 @@ from unmask.types import Face, FaceQuality, Image, Track
 
 Part = Literal["train", "val"]
 
+SIDES = ("train", "val")  # as files of crops begin
 COLUMNS = ("image", "label", "video", "original")
 KINDS = ("real", "fake")  # folder of each label
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
@@ -45,6 +47,7 @@ class FaceTable(WholeTracks):
     videos: Sequence[str]
     originals: Sequence[str]  # ids of the real recordings
     crop_px: Sequence[int | None]  # side of the crop before it was resized; None = not known
+    datasets: tuple[str, ...] = ()  # names of the data that the rows are of
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -57,7 +60,12 @@ class FaceTable(WholeTracks):
             videos=[self.videos[i] for i in rows],
             originals=[self.originals[i] for i in rows],
             crop_px=[self.crop_px[i] for i in rows],
+            datasets=self.datasets,
         )
+
+    def learned(self) -> Learned:
+        """Remember the recordings and the names of the data."""
+        return Learned.of_crops(self.originals, self.datasets)
 
     def image(self, row: int) -> Image:
         """Decode one picture, (H, W, 3) RGB."""
@@ -103,6 +111,17 @@ class FaceTable(WholeTracks):
         return sha.hexdigest()
 
 
+def name_of(path: Path) -> str:
+    """Name the data set that a folder or file of crops is; a file of one side is its folder's.
+
+    >>> name_of(Path("downloads/dfdc_faces/val.parquet"))
+    'dfdc_faces'
+    """
+    place = path.resolve()
+    is_side = place.suffix == ".parquet" and place.name.startswith(SIDES)
+    return place.parent.name if is_side else place.stem
+
+
 def read_parquet(paths: Sequence[Path], part: Part = "train") -> FaceTable:
     """Read Parquet files of face crops; a folder stands for its `<part>*.parquet`.
 
@@ -112,7 +131,8 @@ def read_parquet(paths: Sequence[Path], part: Part = "train") -> FaceTable:
     files = [file for path in paths for file in _parquet_files(path, part)]
     if not files:
         raise DataError("no Parquet file of faces was named")
-    return _table_of(pa.concat_tables([_read_columns(file) for file in files]))
+    table = _table_of(pa.concat_tables([_read_columns(file) for file in files]))
+    return replace(table, datasets=_names(paths))
 
 
 def read_folder(paths: Sequence[Path], part: Part = "train") -> FaceTable:
@@ -134,7 +154,12 @@ def read_folder(paths: Sequence[Path], part: Part = "train") -> FaceTable:
         videos=[f"{KINDS[label]}/{name}" for _, label, name in rows],
         originals=list(names),
         crop_px=[None] * len(files),
+        datasets=_names(paths),
     )
+
+
+def _names(paths: Sequence[Path]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(name_of, paths)))
 
 
 def _parquet_files(path: Path, part: Part) -> list[Path]:

@@ -56,9 +56,10 @@ class Learned:
         return cls(keys=frozenset(map(hash_of, ties)), datasets=datasets)
 
     @classmethod
-    def of_crops(cls, originals: Iterable[str]) -> Self:
-        """Remember face crops by the recordings they come from."""
-        return cls(keys=frozenset(hash_of(("crop", name)) for name in originals))
+    def of_crops(cls, originals: Iterable[str], datasets: Iterable[str] = ()) -> Self:
+        """Remember face crops by the recordings they come from, and by the names of their data."""
+        keys = frozenset(hash_of(("crop", name)) for name in originals)
+        return cls(keys=keys, datasets=frozenset(datasets))
 
     def kin_of(self, video: Video) -> list[Tie]:
         """Say what a video shares with those learned from."""

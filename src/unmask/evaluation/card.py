@@ -197,6 +197,7 @@ _LINES = {
     "log_loss": "log loss",
     "brier": "Brier score",
     "calibration_error": "calibration error (15 equally filled bins)",
+    "calibration_floor": "the same by chance alone, were every probability true",
     "tpr_at_1pct_fpr": "fakes found at 1 % false positives",
     "tpr_at_5pct_fpr": "fakes found at 5 % false positives",
     "reals_called_fake": "reals called fake, at the stored threshold",

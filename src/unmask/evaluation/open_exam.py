@@ -9,7 +9,14 @@ from typing import Any
 
 from unmask.config import build
 from unmask.datasets.dataconfig import DataConfig
-from unmask.datasets.faces import IMAGE_SUFFIXES, KINDS, FaceTable, read_folder, read_parquet
+from unmask.datasets.faces import (
+    IMAGE_SUFFIXES,
+    KINDS,
+    FaceTable,
+    name_of,
+    read_folder,
+    read_parquet,
+)
 from unmask.datasets.prepared import Prepared
 from unmask.datasets.readers.tree import is_video
 from unmask.datasets.samples import PlainSamples, open_samples
@@ -52,7 +59,7 @@ def open_exam(
     if "://" in place or (Path(data) / RECORD).is_file():
         return prepared_exam(place, wanted)
     if _holds_crops(Path(data)):
-        return crop_exam(_crops(Path(data), wanted), Path(data).stem, wanted)
+        return crop_exam(_crops(Path(data), wanted), name_of(Path(data)), wanted)
     if Path(data).suffix.lower() == ".csv" or _first_of_kinds(Path(data), is_video):
         return raw_exam("folder", Path(data), wanted, split=split)
     raise DataError(
@@ -97,4 +104,4 @@ def _calib_exam(data: Path, wanted: Wanted, recipe: Recipe | None) -> Exam:
         videos = {row.video.id for row in source.rows}
         return prepared_exam(data.as_posix(), wanted, only=videos)
     assert isinstance(source, FaceTable), "there are two kinds of sources"
-    return crop_exam(source, data.stem, wanted)
+    return crop_exam(source, name_of(data), wanted)

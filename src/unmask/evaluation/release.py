@@ -1,6 +1,6 @@
 """From a trained checkpoint to one that can be shipped, every number measured on the way.
 
-    python -m unmask.evaluation.release RUN/best --data FACES --out FOLDER [--card FILE]
+    python -m unmask.evaluation.release RUN/best --data FACES --out FOLDER [--card FILE] [--of NAME]
 
 Weights are rounded to half precision, the graph is exported from the rounded weights, and that
 graph is calibrated and given its thresholds on the `calib` part of the recipe's own split, then
@@ -10,6 +10,7 @@ measured once on `val`, which nothing was chosen on.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unmask.datasets.learned import LEARNED, read_learned
+from unmask.datasets.learned import LEARNED, Learned, read_learned
 from unmask.errors import CheckpointError
 from unmask.evaluation import metrics
 from unmask.evaluation.card import write_card
@@ -36,8 +37,11 @@ from unmask.scoring.calibrate_fit import fit_platt
 from unmask.types import Calibration, Thresholds
 
 
-def release(trained: Path, data_dir: Path, out: Path) -> Checkpoint:
-    """Write a calibrated, measured checkpoint with its graph to `out`."""
+def release(trained: Path, data_dir: Path, out: Path, *, of: Sequence[str] = ()) -> Checkpoint:
+    """Write a calibrated, measured checkpoint with its graph to `out`.
+
+    `of` names the data sets that face crops were made of, where their folder's name does not.
+    """
     source = read_checkpoint(trained)
     recipe = source.meta.recipe
     if recipe is None:
@@ -50,7 +54,7 @@ def release(trained: Path, data_dir: Path, out: Path) -> Checkpoint:
         data_digest=source.meta.data_digest,
         licence=source.meta.licence,
         storage=torch.float16,
-        beside={LEARNED: learned.document()} if (learned := read_learned(trained)) else None,
+        beside=_record(trained, of),
     )
     checkpoint = add_graph(out)
     assert checkpoint.graph is not None, "add_graph has just exported it"
@@ -77,6 +81,14 @@ def release(trained: Path, data_dir: Path, out: Path) -> Checkpoint:
     )
     write_metadata(out, meta)
     return read_checkpoint(out)
+
+
+def _record(trained: Path, of: Sequence[str]) -> dict[str, bytes] | None:
+    """What it learned from, if its run kept a record, with further names of the same data."""
+    learned = read_learned(trained)
+    if learned is None:
+        return None
+    return {LEARNED: (learned | Learned(datasets=frozenset(of))).document()}
 
 
 def examine(checkpoint: Checkpoint, data_dir: Path, part: Part, runtime: Runtime) -> ScoresFile:
@@ -116,6 +128,7 @@ def measure(scores: ScoresFile, calibration: Calibration, thresholds: Thresholds
         "log_loss": metrics.log_loss(ranking),
         "brier": metrics.brier(ranking),
         "calibration_error": metrics.calibration_error(ranking),
+        "calibration_floor": metrics.calibration_floor(ranking),
         "tpr_at_1pct_fpr": metrics.tpr_at_fpr(ranking, 0.01),
         "tpr_at_5pct_fpr": metrics.tpr_at_fpr(ranking, 0.05),
         "reals_called_fake": float(np.mean(reals >= thresholds.fake)),
@@ -133,8 +146,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--card", type=Path)
+    parser.add_argument("--of", action="append", default=[], help="data set that crops are of")
     given = parser.parse_args()
-    checkpoint = release(given.trained, given.data, given.out)
+    checkpoint = release(given.trained, given.data, given.out, of=given.of)
     if given.card:
         write_card(checkpoint, given.card)
 
