@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -9,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from unmask.errors import DataError
 from unmask.evaluation import metrics
-from unmask.evaluation.compare import Pair, delong, difference, mcnemar, paired
+from unmask.evaluation.compare import Pair, delong, difference, holm, mcnemar, paired
 from unmask.evaluation.scores import Header, Row, Scored, ScoresFile
 
 
@@ -120,6 +122,44 @@ def test_mcnemar_is_the_exact_test_of_a_fair_coin_on_the_disagreements():
     found = mcnemar(pair_of(label, first, second))
     assert (found.both_right, found.only_first, found.only_second, found.both_wrong) == (1, 9, 1, 1)
     assert found.p_value == pytest.approx(2 * (1 + 10) / 2**10)  # of 10 coins, at most 1 head
+
+
+def test_mcnemar_equals_the_enumeration_of_all_tosses_by_recording():
+    rng = np.random.default_rng(4)
+    source = rng.integers(0, 9, 40)
+    label = np.arange(40) % 2
+    first, second = (np.where(rng.random(40) < q, label, 1 - label) for q in (0.9, 0.6))
+    ahead = (first == label).astype(int) - (second == label)
+    leads = np.bincount(source, ahead).astype(int)
+    signs = np.array(list(product((-1, 1), repeat=9)))
+    slow = np.mean(np.abs(signs @ leads) >= abs(leads.sum()))
+    assert 0 < slow < 0.5
+    assert mcnemar(pair_of(label, first, second, source.tolist())).p_value == pytest.approx(slow)
+
+
+def test_mcnemar_counts_ten_copies_of_a_recording_as_one_witness():
+    label, first = [1] * 12, [0.9] * 10 + [0.1] * 2
+    second = [0.1] * 9 + [0.9] + [0.9, 0.1]
+    names = [f"s{k}" for k in range(12)]
+    once = mcnemar(pair_of(label, first, second, names)).p_value
+    often = [np.repeat(values, 10).tolist() for values in (label, first, second, names)]
+    assert mcnemar(pair_of(*often)).p_value == pytest.approx(once)
+    assert mcnemar(pair_of(*often[:3])).p_value < once / 100
+
+
+def test_holms_correction_is_that_of_his_own_table():
+    """Holm 1979: rising p-values times m, m - 1, ..., never below an earlier one nor above 1."""
+    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
+
+
+def test_ten_detectors_that_are_alike_give_a_false_difference_as_rarely_as_one():
+    drawn = np.random.default_rng(0).random((2000, 10))  # p-values where there is no difference
+    found = np.mean([(min(p) < 0.05, min(holm(p.tolist())) < 0.05) for p in drawn], axis=0)
+    assert found[0] == pytest.approx(1 - 0.95**10, abs=0.04)
+    assert found[1] == pytest.approx(0.05, abs=0.015)
 
 
 def test_one_class_is_refused():

@@ -61,10 +61,10 @@ def difference(cell: Cell) -> str:
 
 
 def p_value(cell: Cell) -> str:
-    """How often chance alone would show such a difference."""
-    if cell.against is None or cell.against.auc.p_value is None:
+    """How often chance alone would show such a difference among all of the table."""
+    if cell.against is None or cell.against.p_holm is None:
         return NOTHING
-    p = cell.against.auc.p_value
+    p = cell.against.p_holm
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from unmask.errors import DataError
-from unmask.evaluation.compare import Difference, Mcnemar, delong, mcnemar, paired
+from unmask.evaluation.compare import Difference, Mcnemar, delong, holm, mcnemar, paired
 from unmask.evaluation.intervals import RESAMPLES, Estimate
 from unmask.evaluation.measure import NUMBERS, Number, measure, numbers_at
 from unmask.evaluation.protocols import slices_of
@@ -35,6 +35,7 @@ class Against:
 
     detector: str
     auc: Difference
+    p_holm: float | None = None  # of the AUCs, corrected for the comparisons of one table
     at_even: Mcnemar  # the first detector's right answers are `only_first`
     left_out: int  # items that only one of them has scored
 
@@ -91,7 +92,7 @@ def cells_of(
             firsts.setdefault(key, (header.detector, part.scores.at(how.level, how.rule)))
         if told is not None:
             told(done + 1, len(parts))
-    return cells
+    return _corrected(cells)
 
 
 def _cell(protocol: str, part: Slice, how: How, first: tuple[str, Scored] | None) -> Cell:
@@ -123,6 +124,21 @@ def _cell(protocol: str, part: Slice, how: How, first: tuple[str, Scored] | None
         against=against,
         why_not_against=why,
     )
+
+
+def _corrected(cells: Sequence[Cell]) -> list[Cell]:
+    """Correct p-values for the comparisons of each table: those of one protocol on some data."""
+    tables: dict[tuple[str, str], list[int]] = {}
+    for k, cell in enumerate(cells):
+        tables.setdefault((cell.protocol, cell.data), []).append(k)
+    found = list(cells)
+    for places in tables.values():
+        tests = [(k, cells[k].against) for k in places]
+        p_values = holm([against.auc.p_value if against else None for _, against in tests])
+        for (k, against), p in zip(tests, p_values, strict=True):
+            if against is not None:
+                found[k] = replace(cells[k], against=replace(against, p_holm=p))
+    return found
 
 
 def _place(run: Run) -> tuple[str, str]:

@@ -5,7 +5,9 @@ Differences are paired: only videos that both have scored count, and how many th
 * `delong`: DeLong, DeLong and Clarke-Pearson (1988), the field's test for two AUCs, in the form of
   Obuchowski (1997), in which videos of one recording are not taken for independent. Where every
   video has a recording of its own, both are the same.
-* `mcnemar`: the exact test on the videos that one calls right and the other wrong.
+* `mcnemar`: the exact test on the videos that one calls right and the other wrong, recordings taken
+  together.
+* `holm`: what p-values are worth when there are several (Holm 1979).
 * `difference`: any number, by the paired bootstrap over recordings.
 """
 
@@ -15,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest, norm, rankdata
+from scipy.stats import norm, rankdata
 
 from unmask.errors import DataError
 from unmask.evaluation.intervals import (
@@ -62,7 +64,7 @@ class Mcnemar:
     only_first: int
     only_second: int
     both_wrong: int
-    p_value: float  # two-sided, exact
+    p_value: float  # two-sided, exact, recordings taken together
 
 
 def paired(first: Scored, second: Scored) -> Pair:
@@ -127,8 +129,9 @@ def delong(pair: Pair) -> Difference:
 def mcnemar(pair: Pair, thresholds: tuple[float, float] = (EVEN, EVEN)) -> Mcnemar:
     """Compare what two detectors get right at a threshold each.
 
-    Videos count one by one, as the test is defined; those of one recording are not independent, so
-    where there are several of each the p-value is too small. `difference` has no such fault.
+    Videos of one recording are not independent: were the detectors alike, whichever is ahead on a
+    recording would be so by the toss of one coin, not of one for each video. The p-value is exact
+    under these tosses. Where every video has a recording of its own, it is McNemar's (1947).
     """
     fake = pair.label == 1
     one, two = (
@@ -136,14 +139,45 @@ def mcnemar(pair: Pair, thresholds: tuple[float, float] = (EVEN, EVEN)) -> Mcnem
         for score, threshold in zip((pair.first, pair.second), thresholds, strict=True)
     )
     only_first, only_second = int((one & ~two).sum()), int((two & ~one).sum())
-    discordant = only_first + only_second
+    ahead = one.astype(np.int64) - two
+    group = np.unique(np.asarray(pair.source), return_inverse=True)[1]
+    leads = np.rint(np.bincount(group, ahead)).astype(np.int64)
     return Mcnemar(
         both_right=int((one & two).sum()),
         only_first=only_first,
         only_second=only_second,
         both_wrong=int((~one & ~two).sum()),
-        p_value=float(binomtest(only_first, discordant).pvalue) if discordant else 1.0,
+        p_value=_tossed(np.abs(leads[leads != 0]), abs(int(leads.sum()))),
     )
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Correct p-values for how many there are: each with the chance of one so small among them.
+
+    None, where there was no test, counts for nothing.
+    """
+    told = sorted((p, k) for k, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    least = 0.0
+    for rank_, (p, k) in enumerate(told):
+        least = max(least, min(1.0, (len(told) - rank_) * p))
+        corrected[k] = least
+    return corrected
+
+
+def _tossed(leads: Indices, total: int) -> float:
+    """Chance that leads (k,) > 0, each with a sign by the toss of a coin, add up to so much."""
+    if total == 0:
+        return 1.0
+    chance = np.ones(1)  # of every sum from -reach to reach, in steps of 2
+    for lead in np.sort(leads).tolist():
+        wider = np.zeros(len(chance) + lead)
+        wider[lead:] = chance / 2
+        wider[: len(chance)] += chance / 2
+        chance = wider
+    reach = int(leads.sum())
+    sums = np.arange(-reach, reach + 1, 2)
+    return min(1.0, float(chance[np.abs(sums) >= total].sum()))
 
 
 def difference(

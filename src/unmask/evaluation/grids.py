@@ -89,7 +89,7 @@ def _ranking(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
         ("AUC (95 %)", lambda cell: spread(cell.numbers["auc"])),
     ]
     if first := next((cell.against.detector for cell in cells if cell.against), None):
-        columns += [(f"AUC against\n{first}", difference), ("\np", p_value)]
+        columns += [(f"AUC against\n{first}", difference), ("p\n(Holm)", p_value)]
     columns += [
         ("\nEER", number("equal_error_rate")),
         ("right\nat 0.5", number("accuracy")),

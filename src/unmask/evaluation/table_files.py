@@ -60,7 +60,8 @@ def markdown(table: Table, *, command: str) -> str:
     parts = [
         f"# Evaluation\n\n`{command}`\n",
         "Intervals: 95 %, bootstrap over recordings; differences: DeLong, recordings taken "
-        "together. `scored`: share of the videos that have a score.\n",
+        "together, p corrected by Holm for the comparisons of each table. `scored`: share of the "
+        "videos that have a score.\n",
     ]
     parts += [_markdown(grid) for grid in grids_of(table.cells, table.notes)]
     return "\n".join(parts).rstrip() + "\n"
@@ -72,7 +73,7 @@ def comma_separated(cells: Sequence[Cell]) -> str:
     head = [*_PLACE, *_COUNTS, *(f"{k}{end}" for k in keys for end in ("", "_low", "_high"))]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*head, "auc_against", "auc_difference", "p_value", "why_not"])
+    writer.writerow([*head, "auc_against", "auc_difference", "p_value", "p_holm", "why_not"])
     for cell in cells:
         values: list[Any] = [getattr(cell, name) for name in (*_PLACE, *_COUNTS)]
         for key in keys:
@@ -80,9 +81,9 @@ def comma_separated(cells: Sequence[Cell]) -> str:
             values += [number.value, number.low, number.high] if number else [None] * 3
         beside = cell.against
         values += (
-            [beside.detector, beside.auc.difference.value, beside.auc.p_value]
+            [beside.detector, beside.auc.difference.value, beside.auc.p_value, beside.p_holm]
             if beside
-            else [None] * 3
+            else [None] * 4
         )
         writer.writerow(["" if value is None else value for value in (*values, cell.why_not)])
     return text.getvalue()

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from unmask.evaluation.compare import Pair, delong
+from unmask.evaluation.compare import Pair, delong, holm
 from unmask.evaluation.figures import Asked, canvas
 from unmask.evaluation.figures.compared import (
     Compared,
@@ -88,8 +88,8 @@ def draw_precision_recall(asked: Asked) -> canvas.Picture:
 
 
 def differences(said: Compared) -> list[dict[str, Any]]:
-    """Test every two detectors' AUCs against each other (DeLong)."""
-    tests = []
+    """Test every two detectors' AUCs against each other (DeLong), corrected by Holm."""
+    tests: list[dict[str, Any]] = []
     for i, j in combinations(range(len(said.names)), 2):
         found = delong(
             Pair(
@@ -103,17 +103,18 @@ def differences(said: Compared) -> list[dict[str, Any]]:
         )
         names = {"first": said.names[i], "second": said.names[j]}
         tests.append(names | {"difference": number(found.difference), "p_value": found.p_value})
-    return tests
+    corrected = holm([test["p_value"] for test in tests])
+    return [test | {"p_holm": p} for test, p in zip(tests, corrected, strict=True)]
 
 
 def _against_first(tests: list[dict[str, Any]]) -> str:
     """The tests of all others against the first detector, in words."""
     told = [
-        f"{test['second']} {test['difference']['value']:+.3f} ({_p(test['p_value'])})"
+        f"{test['second']} {test['difference']['value']:+.3f} ({_p(test['p_holm'])})"
         for test in tests
-        if test["first"] == tests[0]["first"] and test["p_value"] is not None
+        if test["first"] == tests[0]["first"] and test["p_holm"] is not None
     ]
-    return f". AUC against {tests[0]['first']} (DeLong): {', '.join(told)}" if told else ""
+    return f". AUC against {tests[0]['first']} (DeLong, Holm): {', '.join(told)}" if told else ""
 
 
 def _p(value: float) -> str:
