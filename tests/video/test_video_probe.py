@@ -6,6 +6,7 @@ import socket
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 import media
@@ -78,6 +79,22 @@ def test_a_stream_without_time_stamps_is_timed_by_its_rate(tmp_path):
     assert (info.fps, info.duration_s) == (25, 2.0)
     times = [frame.t_s for frame in Reader(clip).all_frames()]
     assert times == pytest.approx([k / 25 for k in range(50)])
+
+
+def test_a_clip_whose_clock_stands_still_is_timed_by_its_rate(tmp_path):
+    clip = tmp_path / "a.mp4"
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for rgb in media.numbered_frames(300):
+            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+            frame.pts = 0
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    info = probe(clip)
+    assert (info.fps, info.duration_s, info.n_frames) == (25, 12.0, 300)
+    times = [frame.t_s for frame in Reader(clip).all_frames()]
+    assert times == pytest.approx([k / 25 for k in range(300)])
 
 
 def test_sound_is_announced(tmp_path):

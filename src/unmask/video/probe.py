@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -74,10 +74,18 @@ class _Scan:
     n_packets: int
     whole: bool
 
+    @property
+    def clock_stands(self) -> bool:
+        """Whether all frames claim one moment: the stamps, and lengths by them, tell nothing."""
+        return len(set(self.pts)) == 1 < self.n_packets
+
 
 def _describe(path: Path, container: InputContainer, stream: VideoStream) -> VideoInfo:
     declared_s = _declared_duration(container, stream)
     scan = _scan(path, container, stream, _TIMING_PACKETS if declared_s is not None else None)
+    if scan.clock_stands:
+        n_packets = max(scan.n_packets, stream.frames)
+        scan, declared_s = replace(scan, pts=[], n_packets=n_packets), None
     variable, rate = _timing(scan, stream)
     turned = orientation.of_frame(scan.first)
     sides = (scan.first.width, scan.first.height)
@@ -156,7 +164,7 @@ def _scan(
             f"{path}: not a single frame could be decoded; the file is damaged or encrypted. "
             "Copy or download it again."
         )
-    return _Scan(first=first, pts=sorted(pts), n_packets=n_packets, whole=whole)
+    return _Scan(first=first, pts=sorted(set(pts)), n_packets=n_packets, whole=whole)
 
 
 def _first_of(packet: Packet[VideoStream]) -> av.VideoFrame | None:
