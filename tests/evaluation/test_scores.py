@@ -188,8 +188,17 @@ def test_rows_that_cannot_all_be_true_are_refused(change, said, tmp_path):
         mixed.write(tmp_path / "scores.parquet")
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut", "garbage", "other"])
-def test_a_damaged_file_is_an_error_that_names_it(damage, tmp_path):
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("gone", "there is no such file"),
+        ("cut", "damaged, or not written to its end; score again"),
+        ("garbage", "damaged, or not written to its end; score again"),
+        ("text", "no scores file .*`unmask evaluate` writes these"),
+        ("other", "no scores file .*`unmask evaluate` writes these"),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_explained_in_a_users_words(damage, words, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -201,10 +210,14 @@ def test_a_damaged_file_is_an_error_that_names_it(damage, tmp_path):
         path.write_bytes(path.read_bytes()[:-40])
     elif damage == "garbage":
         path.write_bytes(b"PAR1 garbage PAR1")
+    elif damage == "text":
+        path.write_text("# What this is about\n")
     else:
         pq.write_table(pa.table({"video": ["v"]}), path)
-    with pytest.raises(DataError, match=r"scores\.parquet: .*scores file"):
+    with pytest.raises(DataError, match=rf"scores\.parquet: {words}") as told:
         ScoresFile.read(path)
+    assert "magic" not in str(told.value)
+    assert "Arrow" not in str(told.value)
 
 
 def test_a_column_too_few_is_refused(tmp_path):

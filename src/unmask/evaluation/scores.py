@@ -32,6 +32,10 @@ __all__ = ["SCORED", "Header", "Level", "Row", "Rows", "Rule", "Scored", "Scores
 
 FORMAT = "unmask.scores/1"
 _ABOUT = b"unmask"  # key of the header among the file's metadata
+_NO_SCORES = (
+    f"no scores file ({FORMAT}). `unmask evaluate` writes these, as "
+    "DIR/scores/DETECTOR/DATA.parquet"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,9 +224,9 @@ def read_table(path: Path) -> tuple[Rows, dict[str, object]]:
         table = pq.read_table(path)
         told = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as a scores file ({error})") from error
+        raise DataError(f"{path}: {_why_unread(path)}") from error
     if told.pop("format", None) != FORMAT:
-        raise DataError(f"{path}: not a scores file ({FORMAT}); `unmask evaluate` makes them")
+        raise DataError(f"{path}: {_NO_SCORES}")
     wanted, found = ({field.name: field.type for field in s} for s in (row_schema(), table.schema))
     if odd := sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k)):
         raise DataError(
@@ -230,6 +234,15 @@ def read_table(path: Path) -> tuple[Rows, dict[str, object]]:
             "file was changed or made by another version. Score again"
         )
     return Rows(table), told
+
+
+def _why_unread(path: Path) -> str:
+    """Say why a file cannot be read, in words of whoever named it."""
+    if not path.is_file():
+        return "there is no such file"
+    with path.open("rb") as stream:
+        is_parquet = stream.read(4) == b"PAR1"
+    return "damaged, or not written to its end; score again" if is_parquet else _NO_SCORES
 
 
 def _names(rows: Rows, first: Numbers, video: Sequence[str], level: Level) -> Sequence[str]:
