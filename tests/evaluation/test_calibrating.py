@@ -106,6 +106,16 @@ def test_frames_of_one_recording_do_not_narrow_an_interval():
         assert b.n_sources == a.n_sources
 
 
+def test_a_bin_of_fakes_alone_is_not_certain():
+    """40 recordings of 5 frames, half of them above: 20 of 20 fakes may be 83 % of many."""
+    p, label = np.repeat([0.2, 0.9], 100), np.repeat([0, 1], 100)
+    high, low = reliability_bins(
+        rank(label, p), [f"v{n // 5}" for n in range(200)], bins=2, resamples=50
+    )
+    assert (low.low, low.high) == pytest.approx((0, 1 - 0.025 ** (1 / 20)))
+    assert (high.low, high.high) == pytest.approx((0.025 ** (1 / 20), 1))
+
+
 def test_a_handful_of_recordings_has_bins_and_no_intervals():
     p = [0.1, 0.2, 0.8, 0.9]
     found = reliability_bins(rank([0, 1, 0, 1], p), ["a", "b", "a", "b"], bins=2, resamples=100)

@@ -134,13 +134,17 @@ def test_bins_of_reliability_hold_all_videos_and_make_the_calibration_error(
 ) -> None:
     told = numbers("reliability", scores=two)
     for said in told["detectors"].values():
-        bins = {name: np.array(values) for name, values in said["bins"].items()}
+        stated, observed, sizes = (
+            np.array([one[key] for one in said["bins"]]) for key in ("stated", "observed", "n")
+        )
         n = told["n_fake"] + told["n_real"]
-        assert bins["weight"].sum() == n
-        gap = np.abs(bins["stated"] - bins["observed"]) @ bins["weight"] / n
+        assert sizes.sum() == n
+        gap = np.abs(stated - observed) @ sizes / n
         assert said["calibration_error"]["value"] == pytest.approx(gap)
-        assert (np.array(said["low"]) <= bins["observed"]).all()
-        assert (np.array(said["high"]) >= bins["observed"]).all()
+        assert 0 < said["calibration_floor"]["value"] < 0.5
+        for one in said["bins"]:
+            assert (one["low"] is None) == (one["n_sources"] < 10)
+            assert one["low"] is None or one["low"] <= one["observed"] <= one["high"]
 
 
 def test_histograms_hold_all_videos_and_say_what_the_thresholds_do(two: tuple[Path, ...]) -> None:

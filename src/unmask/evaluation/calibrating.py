@@ -10,22 +10,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
-
 from unmask.errors import DataError
 from unmask.evaluation.fitted import keep_fitted
-from unmask.evaluation.fixing import UNITS
+from unmask.evaluation.fixing import fit, thresholds_on
 from unmask.evaluation.runs import CLEAN
 from unmask.evaluation.scores import Level, Rule, ScoresFile
 from unmask.models.checkpoint import Metadata, read_checkpoint
 from unmask.models.weights import write_metadata
-from unmask.scoring.calibrate import decision_thresholds
-from unmask.scoring.calibrate_fit import FITS, Fitted, Kind, fit_calibration
-from unmask.types import Calibration, Thresholds
+from unmask.scoring.calibrate_fit import FITS, Fitted, Kind
 
 
 def calibrate(
@@ -62,30 +57,6 @@ def calibrate(
     stored = meta.model_copy(update=update)
     write_metadata(folder, stored)
     return stored, fitted
-
-
-def fit(validation: ScoresFile, kind: Kind | Literal["auto"]) -> Fitted:
-    """Fit a calibration on the clips of validation scores."""
-    clips = validation.columns.take(validation.columns.scored)
-    return fit_calibration(
-        clips.numbers("logit"),
-        clips.numbers("label"),
-        kind=kind,
-        sources=clips.words("source", np.arange(len(clips))),
-        measured_on=validation.header.data,
-    )
-
-
-def thresholds_on(
-    validation: ScoresFile, calibration: Calibration, level: Level, rule: Rule
-) -> Thresholds:
-    """Set thresholds on calibrated validation scores of one level."""
-    header = replace(validation.header, calibration=calibration)
-    seen = ScoresFile(header=header, rows=validation.rows).at(level, rule)
-    fake = seen.label == 1
-    return decision_thresholds(
-        seen.p_fake[~fake], seen.p_fake[fake], unit=UNITS[level], measured_on=header.data
-    )
 
 
 def refuse_side(validation: ScoresFile, meta: Metadata) -> None:

@@ -9,6 +9,7 @@ both sides (as in Celeb-DF, whose own split leaves them there) are named below t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from unmask.errors import DataError, UnmaskError
 from unmask.evaluation.intervals import MIN_SOURCES
 from unmask.evaluation.scores import Level, Rows, Rule, ScoresFile
 from unmask.scoring.calibrate import decision_thresholds
-from unmask.scoring.calibrate_fit import fit_platt
+from unmask.scoring.calibrate_fit import Fitted, Kind, fit_calibration
 from unmask.types import Calibration, Thresholds, Unit
 
 UNITS: dict[Level, Unit] = {"clip": "image", "track": "person", "video": "video"}
@@ -58,6 +59,30 @@ def fix(
     header = replace(own, calibration=calibration, thresholds=thresholds)
     fixed = ScoresFile(header=header, rows=scores.rows)
     return Fixed(scores=fixed, calibration=by, thresholds=at, people=people)
+
+
+def fit(validation: ScoresFile, kind: Kind | Literal["auto"]) -> Fitted:
+    """Fit a calibration on the clips of validation scores."""
+    clips = validation.columns.take(validation.columns.scored)
+    return fit_calibration(
+        clips.numbers("logit"),
+        clips.numbers("label"),
+        kind=kind,
+        sources=clips.words("source", np.arange(len(clips))),
+        measured_on=validation.header.data,
+    )
+
+
+def thresholds_on(
+    validation: ScoresFile, calibration: Calibration | None, level: Level, rule: Rule
+) -> Thresholds:
+    """Set thresholds on calibrated validation scores of one level."""
+    header = replace(validation.header, calibration=calibration)
+    seen = ScoresFile(header=header, rows=validation.rows).at(level, rule)
+    fake = seen.label == 1
+    return decision_thresholds(
+        seen.p_fake[~fake], seen.p_fake[fake], unit=UNITS[level], measured_on=header.data
+    )
 
 
 def refuse_shared(scores: ScoresFile, validation: ScoresFile) -> None:
@@ -120,11 +145,11 @@ def _calibration(
         return own, f"stored in the checkpoint, fitted on {own.measured_on or 'unnamed data'}"
     if validation is None:
         return None, "uncalibrated, sigmoid of the logit (no validation scores)"
-    clips = validation.columns.take(validation.columns.scored)
     name = validation.header.data
     try:
-        _refuse_few(clips, name)
-        fitted = fit_platt(clips.numbers("logit"), clips.numbers("label"), measured_on=name)
+        _refuse_few(validation.columns.take(validation.columns.scored), name)
+        # Of the kinds this one keeps all scores apart, so that the AUC is the detector's own.
+        fitted = fit(validation, "platt").calibration
     except UnmaskError as error:
         return None, f"uncalibrated, sigmoid of the logit ({error})"
     return fitted, f"fitted on {name} (Platt, clips)"
@@ -155,13 +180,8 @@ def _thresholds(
         return own, place
     if validation is None:
         return None, "none (no validation scores)"
-    header = replace(validation.header, calibration=calibration)
-    seen = ScoresFile(header=header, rows=validation.rows).at(level, rule)
-    fake = np.asarray(seen.label) == 1
     try:
-        found = decision_thresholds(
-            seen.p_fake[~fake], seen.p_fake[fake], unit=UNITS[level], measured_on=header.data
-        )
+        found = thresholds_on(validation, calibration, level, rule)
     except DataError as error:
         return None, f"none ({error})"
-    return found, f"fixed on {header.data} at 1 % and 5 % false positives of {level}s"
+    return found, f"fixed on {validation.header.data} at 1 % and 5 % false positives of {level}s"

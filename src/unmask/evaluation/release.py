@@ -24,6 +24,7 @@ from unmask.evaluation import metrics
 from unmask.evaluation.card import write_card
 from unmask.evaluation.exam import Part, Wanted
 from unmask.evaluation.fitted import keep_fitted
+from unmask.evaluation.fixing import fit, thresholds_on
 from unmask.evaluation.intervals import interval
 from unmask.evaluation.open_exam import open_exam
 from unmask.evaluation.ranking import rank
@@ -32,8 +33,6 @@ from unmask.evaluation.scoring_pass import score_cases
 from unmask.models.checkpoint import GRAPH, Checkpoint, read_checkpoint
 from unmask.models.weights import add_graph, load_network, save_checkpoint, write_metadata
 from unmask.pipeline.runtime import OpenVinoRuntime, Runtime
-from unmask.scoring.calibrate import calibrated, decision_thresholds
-from unmask.scoring.calibrate_fit import fit_platt
 from unmask.types import Calibration, Thresholds
 
 
@@ -60,13 +59,8 @@ def release(trained: Path, data_dir: Path, out: Path, *, of: Sequence[str] = ())
     assert checkpoint.graph is not None, "add_graph has just exported it"
     runtime = OpenVinoRuntime(checkpoint.graph, precision="f32")
     calib, val = (examine(checkpoint, data_dir, part, runtime) for part in ("calib", "val"))
-    seen = calib.at("clip")
-    logit = calib.columns.numbers("logit")[seen.first_row]
-    calibration = fit_platt(logit, seen.label, measured_on=calib.header.data)
-    p = calibrated(calibration, logit)
-    thresholds = decision_thresholds(
-        p[seen.label == 0], p[seen.label == 1], unit="image", measured_on=calib.header.data
-    )
+    calibration = fit(calib, "platt").calibration
+    thresholds = thresholds_on(calib, calibration, "clip", "mean")
     meta = checkpoint.meta.model_copy(
         update={
             "calibration": calibration,

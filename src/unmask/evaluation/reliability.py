@@ -2,7 +2,8 @@
 
 Bins are those of `metrics.reliability`, fixed on the sample; resampled are whole recordings, since
 the frames of one are right or wrong together. An interval that took them for independent would be
-several times too narrow.
+several times too narrow. In a bin of fakes or of reals alone no draw says anything else; it has the
+exact interval of as many trials as there are recordings.
 """
 
 from __future__ import annotations
@@ -13,9 +14,15 @@ from itertools import islice
 
 import numpy as np
 
-from unmask.evaluation.intervals import MIN_SOURCES, RESAMPLES, draws, percentiles
+from unmask.evaluation.intervals import (
+    MIN_SOURCES,
+    RESAMPLES,
+    draws,
+    exact_interval,
+    percentiles,
+)
 from unmask.evaluation.metrics import CALIBRATION_BINS, reliability
-from unmask.evaluation.ranking import Ranking
+from unmask.evaluation.ranking import Floats, Ranking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +65,17 @@ def reliability_bins(
             observed=float(found.observed[k]),
             n=int(counts[k]),
             n_sources=int((n[:, k] > 0).sum()),
-            **_interval(shares[:, k], int((n[:, k] > 0).sum())),
+            **_interval(shares[:, k], float(found.observed[k]), int((n[:, k] > 0).sum())),
         )
         for k in range(len(counts))
     ]
 
 
-def _interval(shares: np.ndarray, n_sources: int) -> dict[str, float | None]:  # type: ignore[type-arg]
+def _interval(shares: Floats, observed: float, n_sources: int) -> dict[str, float | None]:
     if n_sources < MIN_SOURCES:
         return {"low": None, "high": None}
-    low, high = percentiles(shares[np.isfinite(shares)].tolist())
+    if observed in (0.0, 1.0):
+        low, high = map(float, exact_interval(observed * n_sources, n_sources))
+    else:
+        low, high = percentiles(shares[np.isfinite(shares)].tolist())
     return {"low": low, "high": high}
