@@ -50,7 +50,7 @@ def draw_reliability(asked: Asked) -> canvas.Picture:
             )  # fmt: skip
         above.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         above.set_title(
-            f"{name}\ncalibration error {words(found['calibration_error'])}\n"
+            f"{name}\ncalibration error\n{words(found['calibration_error'])}\n"
             f"by chance {found['calibration_floor'].value:.3f}",
             size=9,
         )
