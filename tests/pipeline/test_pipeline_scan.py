@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,27 @@ def test_a_reader_who_stops_early_ends_the_work(tiny_detector, files):
     answers.close()
     names = [thread.name for thread in threading.enumerate()]
     assert not any(name.startswith("unmask-scan") for name in names)
+
+
+def test_scans_under_way_end_within_a_few_frames_once_nobody_waits(
+    tiny_checkpoint, tmp_path, monkeypatch
+):
+    """As when a person presses Ctrl-C: the others would go on for 200 frames each."""
+    searched = []
+
+    class Slow(FaceDetector):
+        def detect(self, images):
+            searched.append(time.sleep(0.02))
+            return super().detect(images)
+
+    monkeypatch.setattr(detector_module, "FaceDetector", Slow)
+    short = write_walk(tmp_path / "short.mp4", 4)
+    long = write_clip(tmp_path / "long.mp4", 200, size=(160, 96))
+    answers = scan_all(unmask.load(tiny_checkpoint), [short, long, long], n_frames=200, workers=3)
+    next(answers)
+    answers.close()
+    assert len(searched) < 150
+    assert not [t for t in threading.enumerate() if t.name.startswith("unmask")]
 
 
 def test_a_failure_of_ours_costs_one_file_and_is_told_without_a_traceback(

@@ -6,10 +6,11 @@ import logging
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Event
 
 from unmask.errors import UnmaskError, UnreadableMediaError, UsageError
 from unmask.pipeline.detector import Detector
@@ -58,13 +59,19 @@ def find_media(paths: Iterable[Path]) -> list[Path]:
 def scan_all(
     detector: Detector, paths: Iterable[Path], *, n_frames: int, workers: int = 1
 ) -> Iterator[Report | Failure]:
-    """Scan files in the order given; `workers` of them at a time, sharing one set of weights."""
+    """Scan files in the order given; `workers` of them at a time, sharing one set of weights.
+
+    Who stops early, or interrupts, ends the scans under way within a frame or a batch.
+    """
+    cancelled = Event()
 
     def answer(path: Path) -> Report | Failure:
         try:
-            return detector.scan(path, n_frames=n_frames)
+            return detector.scan(path, n_frames=n_frames, is_cancelled=cancelled.is_set)
         except UnmaskError as error:
             return Failure(path=path, error=error)
+        except CancelledError:
+            raise
         except Exception as error:  # one strange file must not cost the others
             log.info("%s: unexpected failure", path, exc_info=True)
             reason = f"{path}: could not be analysed ({type(error).__name__}: {error})"
@@ -82,6 +89,7 @@ def scan_all(
             yield running.popleft().result()
             running.extend(pool.submit(answer, path) for path in islice(waiting, 1))
     finally:  # also when the reader has had enough
+        cancelled.set()
         pool.shutdown(cancel_futures=True)
 
 

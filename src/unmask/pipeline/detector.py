@@ -5,7 +5,8 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from unmask.models.checkpoint import (
     packaged,
     read_checkpoint,
 )
-from unmask.pipeline.ingest import Ingested, ingest, ingest_scene
+from unmask.pipeline.ingest import Ingested, Look, ingest, ingest_scene
 from unmask.pipeline.questions import Question, batch_of, questions
 from unmask.pipeline.runtime import Backend, Device, Runtime, TorchRuntime, open_runtime
 from unmask.pipeline.sound import Listener
@@ -34,11 +35,13 @@ from unmask.types import (
     Calibration,
     ClipScore,
     Evidence,
+    Frame,
     InputSpec,
     ModelInfo,
     Report,
     Verdict,
 )
+from unmask.video.decode import Reader
 
 DEFAULT_FRAMES = 32  # evenly spaced; the field's usual number (protocols: DeepfakeBench, DFDC)
 # In one batch, whichever is fewer; at least one clip. More clips only leave the processor's cache:
@@ -79,18 +82,27 @@ class Detector:
         self._runtime = runtime
         self._of_thread = threading.local()
 
-    def scan(self, path: str | Path, *, n_frames: int = DEFAULT_FRAMES) -> Report:
+    def scan(
+        self,
+        path: str | Path,
+        *,
+        n_frames: int = DEFAULT_FRAMES,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> Report:
         """Answer for one video or image.
 
         Raises:
             UnreadableMediaError: nothing could be decoded from it. UsageError: `n_frames` < 1.
+            CancelledError: `is_cancelled`, asked at every frame and batch, said so.
         """
         started = time.perf_counter()
-        seen = self._ingest(Path(path), n_frames)
+        seen = self._ingest(Path(path), n_frames, _while_wanted(is_cancelled))
         scoring = time.perf_counter()
         sound = self._listener(Path(path))
         asked = self._questions(seen, sound)
-        scored = [item for own in asked for item in self._score(own, sound)]
+        scored: list[_Scored] = []
+        for own in asked:
+            scored += self._score(own, sound, is_cancelled)
         heard_s = sound.read_s if sound else 0.0
         model_s = time.perf_counter() - scoring - heard_s
         verdict = judge(
@@ -139,14 +151,15 @@ class Detector:
             )
         return self._runtime.network
 
-    def _ingest(self, path: Path, n_frames: int) -> Ingested:
+    def _ingest(self, path: Path, n_frames: int, look: Look | None = None) -> Ingested:
         if n_frames < 1:
             raise UsageError(f"frames: at least one must be looked at, not {n_frames}")
         if self.input_spec.view != "face":
-            return ingest_scene(path, self.input_spec, n_frames=n_frames)
+            return ingest_scene(path, self.input_spec, n_frames=n_frames, look=look)
         if not hasattr(self._of_thread, "faces"):
             self._of_thread.faces = FaceDetector()
-        return ingest(path, self.input_spec, n_frames=n_frames, faces=self._of_thread.faces)
+        faces = self._of_thread.faces
+        return ingest(path, self.input_spec, n_frames=n_frames, faces=faces, look=look)
 
     def _listener(self, path: Path) -> Listener | None:
         return None if self.input_spec.audio is None else Listener(path, self.input_spec.audio)
@@ -157,8 +170,15 @@ class Detector:
             return []
         return [questions(subject, self.input_spec, seen.info) for subject in seen.subjects]
 
-    def _score(self, asked: Sequence[Question], sound: Listener | None) -> Iterator[_Scored]:
+    def _score(
+        self,
+        asked: Sequence[Question],
+        sound: Listener | None,
+        is_cancelled: Callable[[], bool],
+    ) -> Iterator[_Scored]:
         for some in self._chunks(asked):
+            if is_cancelled():
+                raise CancelledError
             out = self._runtime(batch_of(some, self.input_spec, sound))
             cams = out.aux.get("cam")
             for i, question in enumerate(some):
@@ -225,6 +245,18 @@ class Detector:
                 view=item.question.view(self.input_spec),
                 activation=item.cam,
             )
+
+
+def _while_wanted(is_cancelled: Callable[[], bool]) -> Look:
+    """Look at a file for as long as somebody waits for the answer."""
+
+    def look(reader: Reader, times_s: Sequence[float]) -> Iterator[Frame]:
+        for frame in reader.frames(times_s):
+            if is_cancelled():
+                raise CancelledError
+            yield frame
+
+    return look
 
 
 def load(
