@@ -7,6 +7,7 @@ everything that decides about numbers is written out here.
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -152,6 +153,8 @@ def start_fabric(config: TrainConfig) -> Fabric:
             "train.precision = 16-mixed needs a CUDA device; on a CPU bf16-mixed is its equal"
         )
     keep_freed_memory()
+    # It announces its choice of precision; a run says that itself, in its own words.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     strategy: str | ModelParallelStrategy = "auto"
     if config.processes > 1:
         # A network may have weights that no path reaches (CrossEfficientViT's second trunk).
