@@ -9,6 +9,7 @@ import pytest
 from unmask.datasets.loader import ordered
 from unmask.datasets.samples import PlainSamples
 from unmask.datasets.sources import WholeTracks
+from unmask.models import create
 from unmask.models.checkpoint import Checkpoint, packaged, read_checkpoint
 from unmask.models.weights import load_network
 from unmask.openvino_core import openvino_core
@@ -126,6 +127,17 @@ def test_torch_in_bf16_stays_within_the_stated_bound(network, inputs, in_torch):
     assert out.logit.dtype == np.float32
     np.testing.assert_allclose(out.logit, in_torch.logit, rtol=BF16_SHARE, atol=TORCH_BF16_BOUND)
     assert (out.logit != in_torch.logit).any(), "bf16 was asked for"
+
+
+@pytest.mark.parametrize("name", ["resnet3d/tiny", "timesformer/tiny", "dtn/tiny"])
+def test_torch_in_bf16_runs_networks_of_pictures_and_of_clips(name):
+    network = create(name)
+    rng = np.random.default_rng(0)
+    shapes = network.input_spec.clip_shapes.items()
+    clip = Batch(**{kind: rng.standard_normal((2, *shape), np.float32) for kind, shape in shapes})
+    wanted = TorchRuntime(network, "cpu")(clip).logit
+    found = TorchRuntime(network, "cpu", "bf16")(clip).logit
+    np.testing.assert_allclose(found, wanted, rtol=0.1, atol=0.1)
 
 
 def test_the_activation_map_adds_up_to_the_logit(network, inputs):

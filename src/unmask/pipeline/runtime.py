@@ -82,8 +82,10 @@ class TorchRuntime:
         self._device = device
         self.network = network.eval().to(device)  # explanations look inside it
         self._in_bf16 = precision == "bf16"
-        if self._in_bf16:  # the order in which its kernels read images
-            self.network = self.network.to(memory_format=torch.channels_last)
+        if self._in_bf16:  # the order in which its kernels read images; that of clips is another
+            for layer in self.network.modules():
+                if isinstance(layer, torch.nn.Conv2d):
+                    layer.to(memory_format=torch.channels_last)
         self.name = f"torch {device} {precision}"
 
     def __call__(self, batch: Batch) -> Output:
