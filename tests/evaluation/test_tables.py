@@ -150,7 +150,7 @@ def test_a_video_without_a_score_lowers_the_coverage_and_is_no_half(tmp_path):
         ({"recipe": {}}, {}, "trained by no known recipe"),
         ({"leaks": 3}, {}, "3 videos akin to what it learned from"),
         ({"clips_per_track": 2}, {}, "at most 2 clips of a person"),
-        ({"limited_from": 700}, {}, "a part of the videos"),
+        ({"limited_from": 700}, {}, "a part of the videos (--limit)"),
         (
             {"recipe": trained_by("dtn/table3-vgg", objective={"alpha": [1.0, 0.0, 0.0]})},
             {},
