@@ -18,11 +18,11 @@ from unmask.datasets.toy import METHODS, make_toy
 from unmask.training.run import run_recipe
 
 TOY = "toy"
-# Label, recipe, and steps that its tiny form takes to learn.
+# Name, recipe, and steps that its tiny form takes to learn.
 SYSTEMS = (
-    ("DTN", "dtn/paper", 150),
-    ("3D ResNet", "resnet3d/nl1234-scratch-all", 300),
-    ("Xception", "baselines/xception", 200),
+    ("dtn", "dtn/paper", 150),
+    ("resnet3d", "resnet3d/nl1234-scratch-all", 300),
+    ("xception", "baselines/xception", 200),
 )
 SUITE = ["overall", "manipulation", "one-to-others", "leave-one-out", "compression"]
 CLIPS = 2  # of a person
@@ -34,20 +34,15 @@ def sides() -> Iterator[tuple[str, list[str]]]:
     for method in METHODS:
         yield method, [method]
     for left_out in METHODS:
-        yield f"without {left_out}", [method for method in METHODS if method != left_out]
-
-
-def run_folder(label: str, side: str) -> str:
-    """Where a run lies below the folder."""
-    return f"runs/{label}-{side}".replace(" ", "-").lower()
+        yield f"without-{left_out}", [method for method in METHODS if method != left_out]
 
 
 def train_all(folder: Path) -> None:
     """Draw the people and train what is not trained yet."""
     make_toy(folder / TOY)
-    for label, recipe, steps in SYSTEMS:
+    for system, recipe, steps in SYSTEMS:
         for side, methods in sides():
-            out = folder / run_folder(label, side)
+            out = folder / "runs" / f"{system}-{side}"
             if (out / "best").is_dir():
                 continue
             overrides = [
@@ -65,12 +60,11 @@ def train_all(folder: Path) -> None:
             )
 
 
-def suite(names: list[tuple[str, str]], top: str) -> str:
-    """A suite file of runs: (label, side)."""
+def suite(names: list[str], top: str) -> str:
+    """A suite file of runs."""
     lines = [top, f"clips = {CLIPS}"]
-    for label, side in names:
-        checkpoint = f"{run_folder(label, side)}/best"
-        lines += ["", "[[detector]]", f'checkpoint = "{checkpoint}"', f'label = "{label}, {side}"']
+    for name in names:
+        lines += ["", "[[detector]]", f'checkpoint = "runs/{name}/best"', f'label = "{name}"']
     lines += ["", "[[data]]", f'path = "{TOY}"', 'label = "drawn people"', ""]
     return "\n".join(lines)
 
@@ -79,9 +73,9 @@ def main(folder: Path) -> None:
     """Train, and write suite.toml and robustness.toml."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     train_all(folder)
-    everyone = [(label, side) for label, *_ in SYSTEMS for side, _ in sides()]
+    everyone = [f"{system}-{side}" for system, *_ in SYSTEMS for side, _ in sides()]
     (folder / "suite.toml").write_text(suite(everyone, f"protocols = {json.dumps(SUITE)}"))
-    of_all = [(label, "all") for label, *_ in SYSTEMS]
+    of_all = [f"{system}-all" for system, *_ in SYSTEMS]
     (folder / "robustness.toml").write_text(suite(of_all, 'corrupt = ["all"]'))
 
 
