@@ -195,8 +195,16 @@ def _provenance(
     for detector, data in dict.fromkeys((cell.detector, cell.data) for cell in cells):
         for line in notes.get((detector, data), ()):
             places.setdefault((data, line), []).append(detector)
-    said = tuple(f"{', '.join(names)} on {data}: {line}" for (data, line), names in places.items())
+    everyone = len({cell.detector for cell in cells})
+    said = tuple(
+        f"{_listed(names, everyone)} on {data}: {line}" for (data, line), names in places.items()
+    )
     return [Grid(title="Behind these numbers", head=(), rows=(), notes=said)] if said else []
+
+
+def _listed(names: Sequence[str], everyone: int) -> str:
+    """Names in a sentence; many of them, if they are all, as their number."""
+    return f"all {everyone} detectors" if 3 < len(names) == everyone else ", ".join(names)
 
 
 def _baselines(cells: Sequence[Cell]) -> list[str]:
