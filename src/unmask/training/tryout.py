@@ -25,7 +25,7 @@ from unmask.evaluation.metrics import auc
 from unmask.evaluation.predict import predict
 from unmask.evaluation.scores import Row
 from unmask.training.recipe import read_recipe, with_data
-from unmask.training.recipes import find_recipe
+from unmask.training.recipes import find_recipe, run_folder
 from unmask.training.run import run_recipe
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,11 @@ class Trial:
     learns: bool = True  # to an AUC above .9
     why: str = ""  # not, or not more
     set: tuple[str, ...] = ()
+
+    @property
+    def overrides(self) -> list[str]:
+        """What is laid over the recipe."""
+        return ["scale=tiny", f"train.steps={self.steps}", *self.set]
 
 
 CONSTANT = (
@@ -101,16 +106,21 @@ class Found:
 
 def attempt(trial: Trial, toy: Path) -> Found:
     """Train a trial, and what it begins with, in this folder, and measure it."""
-    for name in find_recipe(trial.recipe).after:
-        if not (Path("runs/tiny") / name / "best").exists():
-            earlier = next((t for t in TRIALS if t.recipe == name), Trial(recipe=name, steps=100))
-            attempt(earlier, toy)
-    overrides = ["scale=tiny", f"train.steps={trial.steps}", *trial.set]
-    started_s = time.monotonic()
-    _, folder = run_recipe(trial.recipe, overrides=overrides, data_dir=toy)
-    spent_s = time.monotonic() - started_s
-    data = with_data(read_recipe(trial.recipe, overrides), toy).data
+    folder, spent_s = learned(trial, toy)
+    data = with_data(read_recipe(trial.recipe, trial.overrides), toy).data
     return Found(trial=trial, auc=held_out(folder / "best", data), seconds=spent_s)
+
+
+def learned(trial: Trial, toy: Path) -> tuple[Path, float]:
+    """Train a trial after what it begins with; returns its checkpoint's folder and the seconds."""
+    for name in find_recipe(trial.recipe).after:
+        if not (run_folder(name, "tiny") / "best").exists():
+            learned(
+                next((t for t in TRIALS if t.recipe == name), Trial(recipe=name, steps=100)), toy
+            )
+    started_s = time.monotonic()
+    _, folder = run_recipe(trial.recipe, overrides=trial.overrides, data_dir=toy)
+    return folder, time.monotonic() - started_s
 
 
 def held_out(checkpoint: Path, data: DataConfig) -> Estimate:
