@@ -8,8 +8,9 @@ import onnxruntime
 import pytest
 
 from face_clips import write_walk
+from unmask.datasets.learned import read_learned
 from unmask.errors import CheckpointError, OutputError, UsageError
-from unmask.models.checkpoint import METADATA, read_checkpoint
+from unmask.models.checkpoint import METADATA, packaged, read_checkpoint
 from unmask.pipeline import integers
 from unmask.pipeline.detector import load
 from unmask.pipeline.exporting import export
@@ -58,6 +59,16 @@ def test_all_that_tells_how_to_ask_travels_along(exported, source):
     changed = {"precision", "sha256"}
     assert meta.model_dump(exclude=changed) == source.meta.model_dump(exclude=changed)
     assert set(meta.sha256) == {file.name for file in out.iterdir()} - {METADATA}
+
+
+def test_what_it_learned_from_and_was_fitted_on_is_known_of_every_form(tmp_path):
+    shipped = read_checkpoint(packaged("default"))
+    export(shipped, tmp_path / "out", form="openvino")
+    records = [name for name in shipped.meta.sha256 if name.endswith(".txt")]
+    assert len(records) == 2
+    for name in records:
+        assert (tmp_path / "out" / name).read_bytes() == (shipped.folder / name).read_bytes()
+    assert read_learned(tmp_path / "out") == read_learned(shipped.folder)
 
 
 def test_a_damaged_part_of_the_graph_is_refused(source, tmp_path):

@@ -90,7 +90,11 @@ def _write(
     precision: Precision,
     faces: Sequence[Path],
 ) -> Agreement | None:
-    """Fill the folder; the metadata last."""
+    """Fill the folder; the metadata last.
+
+    What the checkpoint remembers in files of text (what it learned from, what it was fitted on)
+    stays true of any form of it and goes with it.
+    """
     agreement = None
     if form == "onnx":
         shutil.copyfile(onnx, out / GRAPH)
@@ -100,6 +104,8 @@ def _write(
         _save(
             openvino_core().read_model(str(onnx)), out / OPENVINO_GRAPH, halved=precision == "bf16"
         )
+    for record in (name for name in checkpoint.meta.sha256 if name.endswith(".txt")):
+        shutil.copyfile(checkpoint.folder / record, out / record)
     meta = checkpoint.meta.model_copy(
         update={
             "precision": precision,
