@@ -35,7 +35,9 @@ Floats = NDArray[np.float64]
 WIDTH_IN = 7.5  # 900 px at DPI: as wide as a README shows a picture
 DPI = 120
 NOTE_PER_IN = 17  # letters of a note
-KEY_ACROSS = 3  # entries of a key in a row
+KEY_ACROSS = 3  # entries of a key in a row, at most
+KEY_PER_IN = 12.0  # letters of a key in an inch
+KEY_MARK = 6  # letters that a mark takes
 CHART_COLOURS = 4096  # a picture with more is a photograph and keeps them all
 
 INK = "#1f2430"  # text, and whatever is neither fake nor real
@@ -115,7 +117,8 @@ def marker_of(i: int) -> str:
 
 def title(figure: Figure, text: str, note: str = "", *, key: Sequence[str] = ()) -> None:
     """Head a figure: what is seen, whose each colour is, and quietly how it was measured."""
-    rows = -(-len(key) // KEY_ACROSS)
+    across = key_across(key, figure.get_figwidth())
+    rows = -(-len(key) // across)
     below = "\n" * rows  # room for the key, which the layout does not see
     figure.suptitle(text + below, x=0.01, ha="left", fontsize=12, fontweight="bold")
     if key:
@@ -124,11 +127,17 @@ def title(figure: Figure, text: str, note: str = "", *, key: Sequence[str] = ())
             for i, line in enumerate(key)
         ]
         place = (0.0, 1 - 0.27 / figure.get_figheight())
-        figure.legend(handles=marks, loc="upper left", bbox_to_anchor=place, ncols=KEY_ACROSS,
+        figure.legend(handles=marks, loc="upper left", bbox_to_anchor=place, ncols=across,
                       handlelength=1.4, columnspacing=1.6, borderaxespad=0.1)  # fmt: skip
     if note:
         lines = "\n".join(wrap(note, int(NOTE_PER_IN * figure.get_figwidth())))
         figure.supxlabel(lines, x=0.01, ha="left", fontsize=8, color=QUIET)
+
+
+def key_across(key: Sequence[str], width_in: float) -> int:
+    """How many entries of a key fit beside one another; columns are as wide as the longest."""
+    letters = max((len(line) for line in key), default=0) + KEY_MARK
+    return max(1, min(KEY_ACROSS, int(KEY_PER_IN * width_in / letters)))
 
 
 def band(
