@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from unmask.errors import CheckpointError, UsageError
 from unmask.models import create
 from unmask.models.base import Network
+from unmask.models.checkpoint import packaged, read_checkpoint
 from unmask.models.pretrained import fill, load_pretrained
 from unmask.models.weight_files import Weights, read_weights
 from unmask.models.weights import save_checkpoint
@@ -94,7 +95,9 @@ def test_an_unmask_checkpoint_starts_a_network_of_another_depth(tmp_path: Path) 
 
 
 def test_the_packaged_detector_can_be_named() -> None:
-    report = load_pretrained(create("dtn/small"), "default")
+    folder = packaged("default")
+    assert folder is not None
+    report = load_pretrained(create(read_checkpoint(folder).meta.model), "default")
     assert not report.missing
     assert not report.unmatched
 

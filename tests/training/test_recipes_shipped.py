@@ -121,7 +121,7 @@ EXPECTED: dict[str, list[str]] = {
             "long_distance/{kind}",
             kind="xception spatial temporal st m1 m2 m3 m4 m5 n2 n3 n4 n5 ff_c23 ff_c40 ff_both "
             "per_df per_f2f per_fs per_nt celebdf vit_direct conv1x1 span_1 span_3 span_7 span_14 "
-            "small-start small-dfdc",
+            "small-start small-dfdc small-blends",
         )
     ],
     "resnet3d": [
