@@ -80,29 +80,24 @@ def plain(key: str) -> Callable[[Cell], str]:
 
 def number(key: str) -> Callable[[Cell], str]:
     """Three digits of a number, its interval below: `0.134`, `(.10-.17)`."""
-
-    def text(cell: Cell) -> str:
-        found = cell.numbers.get(key)
-        if found is None:
-            return NOTHING
-        if found.low is None or found.high is None:
-            return f"{found.value:.3f}"
-        return f"{found.value:.3f}\n{_ends(found.low, found.high)}"
-
-    return text
+    return _over_interval(key, "{:.3f}".format, _ends)
 
 
 def share(key: str) -> Callable[[Cell], str]:
     """A number as a share in per cent, its interval below: `13.4 %`, `(10.1-17)`."""
+    return _over_interval(key, percent, _ends_in_percent)
 
+
+def _over_interval(
+    key: str, said: Callable[[float], str], ends: Callable[[float, float], str]
+) -> Callable[[Cell], str]:
     def text(cell: Cell) -> str:
         found = cell.numbers.get(key)
         if found is None:
             return NOTHING
         if found.low is None or found.high is None:
-            return percent(found.value)
-        low, high = (percent(end).removesuffix(" %") for end in (found.low, found.high))
-        return f"{percent(found.value)}\n({low}-{high})"
+            return said(found.value)
+        return f"{said(found.value)}\n{ends(found.low, found.high)}"
 
     return text
 
@@ -110,6 +105,11 @@ def share(key: str) -> Callable[[Cell], str]:
 def _ends(low: float, high: float) -> str:
     """`(.80-.83)`."""
     return "({}-{})".format(*(f"{end:.2f}".removeprefix("0") for end in (low, high)))
+
+
+def _ends_in_percent(low: float, high: float) -> str:
+    """`(10.1-17)`."""
+    return "({}-{})".format(*(percent(end).removesuffix(" %") for end in (low, high)))
 
 
 SCORED_SHARE: Column = ("\nscored", lambda cell: percent(cell.coverage))

@@ -215,7 +215,7 @@ class Run:
             waited_s = time.monotonic() - began_s
             means = self.learner.gradients(parts)
         if not math.isfinite(float(means["loss"] + means["grad_norm"])):
-            raise self.broken("", means)
+            raise self.broken(self.progress.step + 1, means)
         factor = lr_factor(
             progress.step,
             self.config,
@@ -247,7 +247,8 @@ class Run:
             if scores is None:
                 return
             if not math.isfinite(scores.auc + scores.loss):
-                raise self.broken("validation after ", {"loss": scores.loss, "AUC": scores.auc})
+                values = {"loss": scores.loss, "AUC": scores.auc}
+                raise self.broken(progress.step, values, before="validation after ")
             best = scores.better_than(progress.best, self.config.monitor)
             if best:
                 progress.best, progress.best_step = scores, progress.step
@@ -346,16 +347,14 @@ class Run:
             self.log.write("warning", step=step, epoch=epoch, message=message)
             self.display.say(f"warning: {message}")
 
-    def broken(self, what: str, values: Mapping[str, Tensor | float]) -> TrainingError:
-        """Log and make the error for numbers that are none; nothing is saved after it.
-
-        `what` says of a step that was done; without it, it is the step being done.
-        """
-        step = self.progress.step + (not what)
+    def broken(
+        self, step: int, values: Mapping[str, Tensor | float], *, before: str = ""
+    ) -> TrainingError:
+        """Log and make the error for numbers that are none; nothing is saved after it."""
         kept = "no state was saved yet"
         if self.saved_step is not None:
             kept = f"the state after step {self.saved_step} is kept in {self.state_path}"
         epoch = max(0, step - 1) // self.plan.steps_per_epoch
-        error = not_finite(f"{what}step {step} (epoch {epoch})", values, kept)
+        error = not_finite(f"{before}step {step} (epoch {epoch})", values, kept)
         self.log.write("error", step=step, message=str(error))
         return error
