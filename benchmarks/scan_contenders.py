@@ -3,7 +3,7 @@
     python benchmarks/scan_contenders.py NAME CLIP FOLDER STARTED REPEATS
 
 Prints one line of JSON: the median of REPEATS runs after the first, or the first where it is 0.
-Every way looks at the same 32 frames, spread evenly, with an Xception of 299 px.
+Every way looks at the same 32 frames, those of a scan, with an Xception of 299 px.
 FOLDER holds the exported Xceptions; STARTED is the time of the command.
 """
 
@@ -40,6 +40,15 @@ class Stopwatch:
         self.spent[stage] = self.spent.get(stage, 0.0) + time.perf_counter() - started
 
 
+def wanted_frames(path: Path) -> list[int]:
+    """Numbers of the frames that a scan looks at; every way of scanning looks at the same."""
+    from unmask.video.probe import probe
+    from unmask.video.sample import evenly
+
+    info = probe(path)
+    return [int(t_s * info.fps) for t_s in evenly(info, N_FRAMES)]
+
+
 # ---- floors -----------------------------------------------------------------------------------
 
 
@@ -53,11 +62,8 @@ def decoding() -> Scan:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             stream.codec_context.skip_frame = "NONREF"
-            n_total, rate = stream.frames, stream.average_rate
-            stamps = [
-                int((2 * k + 1) * n_total // (2 * N_FRAMES) / rate / stream.time_base)
-                for k in range(N_FRAMES)
-            ]
+            rate = stream.average_rate
+            stamps = [int(number / rate / stream.time_base) for number in wanted_frames(path)]
             now, frames = -1, container.decode(stream)
             for stamp in stamps:
                 entries = stream.index_entries
@@ -153,11 +159,10 @@ def opencv_frames(path: Path, *, seek: bool) -> Iterator[np.ndarray]:
     """The wanted frames; the others are grabbed, which decodes without converting, or sought."""
     import cv2
 
+    numbers = wanted_frames(path)
     video = cv2.VideoCapture(str(path))
-    n_total = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    wanted = [(2 * k + 1) * n_total // (2 * N_FRAMES) for k in range(N_FRAMES)]
     at = 0
-    for number in wanted:
+    for number in numbers:
         if seek:
             video.set(cv2.CAP_PROP_POS_FRAMES, number)
         else:

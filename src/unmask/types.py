@@ -65,6 +65,7 @@ class VideoInfo:
     pixel_format: str = ""
     has_audio: bool = False
     audio_rate_hz: int | None = None
+    key_times_s: tuple[float, ...] = ()  # of pictures that need no other; empty where not listed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -56,6 +56,29 @@ def test_samples_of_a_variable_rate_span_the_whole_duration():
     assert evenly(info, 32)[-1] > 98
 
 
+@pytest.mark.parametrize("every_s", [0.4, 2.0, 7.3, 10.0, 40.0])
+def test_long_parts_are_represented_by_a_frame_shortly_after_a_key_frame(every_s):
+    info = video(18_000)
+    keys = np.arange(0, info.duration_s, every_s)
+    keyed = replace(info, key_times_s=tuple(keys.tolist()))
+    edges = np.linspace(0, info.duration_s, 33)
+    centres = (edges[1:] + edges[:-1]) / 2
+    places = keys[1:] + 4.5 * float(1 / NTSC)
+    times = np.array(evenly(keyed, 32))
+    for t_s, start, centre, end in zip(times, edges[:-1], centres, edges[1:], strict=True):
+        inside = places[(places >= start) & (places < end)]
+        if len(inside):
+            assert np.isclose(inside, t_s).any()
+            assert abs(t_s - centre) == pytest.approx(np.abs(inside - centre).min())
+        else:
+            assert t_s == pytest.approx(centre)
+
+
+def test_short_parts_keep_their_centres_whatever_key_frames_there_are():
+    info = replace(video(1801), key_times_s=(0.0, 10.0, 20.0, 30.0))
+    assert evenly(info, 32) == evenly(video(1801), 32)
+
+
 @pytest.mark.parametrize("fps", [Fraction(25), NTSC, Fraction(24_000, 1001), Fraction(60)])
 @pytest.mark.parametrize("n_frames", [1, 5, 16, 17, 50, 301, 9000])
 @pytest.mark.parametrize(("n_clips", "T", "stride"), [(1, 16, 1), (4, 16, 1), (3, 8, 3), (5, 1, 1)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from enum import StrEnum
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from unmask.cli.output import consoles
+from unmask.cores import usable_cores
 from unmask.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def prepare(
         boxes=boxes.value,
         parts="compared" if compare else "given",
     )
-    n_workers = workers or _cores()
+    n_workers = workers or usable_cores()
     _, errors = consoles(stdout_is_data=True)
     try:
         with _Progress(errors) as progress:
@@ -142,12 +142,6 @@ def prepare(
         print(f"{progress.rates()} with {n_workers} workers; {_shares(result.spent)}")
     outcomes = result.coverage.outcomes
     raise typer.Exit(1 if outcomes.get("missing") or outcomes.get("unreadable") else 0)
-
-
-def _cores() -> int:
-    """How many this process may use."""
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return own or 1
 
 
 class _Progress:

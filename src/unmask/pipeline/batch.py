@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from threading import Event
 
+from unmask.cores import usable_cores
 from unmask.errors import UnmaskError, UnreadableMediaError, UsageError
 from unmask.pipeline.detector import Detector
 from unmask.types import Report
@@ -98,8 +98,7 @@ def usual_workers(n_files: int) -> int:
 
     All share the network; each holds a face detector and a few frames of its own.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(n_files, cores or 1, _MOST_WORKERS))
+    return max(1, min(n_files, usable_cores(), _MOST_WORKERS))
 
 
 def _is_folder(path: Path) -> bool:

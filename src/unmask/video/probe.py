@@ -105,7 +105,21 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream) -> Vid
         pixel_format=scan.first.format.name,
         has_audio=audio is not None,
         audio_rate_hz=audio.rate if audio else None,
+        key_times_s=_key_times(stream),
     )
+
+
+def _key_times(stream: VideoStream) -> tuple[float, ...]:
+    """When the pictures are shown that need no other, as far as the container lists them.
+
+    A list is by the order of decoding; it begins with the first picture, which is our 0.
+    """
+    entries = stream.index_entries
+    if not len(entries) or stream.time_base is None:
+        return ()
+    first = entries[0].timestamp
+    stamps = (entry.timestamp - first for entry in entries if entry.is_keyframe)
+    return tuple(float(stamp * stream.time_base) for stamp in stamps)
 
 
 def _declared_duration(container: InputContainer, stream: VideoStream) -> float | None:

@@ -17,6 +17,7 @@ from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from unmask.cores import usable_cores
 from unmask.errors import UnreadableMediaError
 from unmask.types import Image, VideoInfo
 from unmask.video import orientation
@@ -30,7 +31,18 @@ _SEEK_GAIN_S = 0.5  # what a seek must spare: it empties the decoder's threads
 _SEEK_BLIND_S = 5.0  # a wait that long is worth a seek even where key frames are unknown
 _END_SLACK_S = 0.5  # headers declare a duration no better than this
 _LEARNING = 16  # frames from which a decoder learns how far a stream is out of order
+_FRAMES_A_CORE, _MOST_FRAMES = 3, 16  # decoded at a time; every one takes a picture's memory
 _HOLE_S = 1.0  # a demuxer passes over damage in silence; a constant rate has few such pauses
+
+
+def _threads() -> int:
+    """How many frames are decoded at a time: more than there are cores.
+
+    Those that nobody will look at take a turn, too, and leave their thread idle; FFmpeg's own
+    choice, a frame for each core, so leaves half of the cores idle.
+    """
+    cores = usable_cores()
+    return 1 if cores == 1 else min(_FRAMES_A_CORE * cores, _MOST_FRAMES)
 
 
 class VideoSource:
@@ -91,6 +103,7 @@ class VideoSource:
         self._container = open_container(self._info.path)
         self._stream = picture_stream(self._info.path, self._container)
         self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = _threads()
         self._clock = Clock(self._stream.time_base, self._info.fps)
         self._ahead = Foresight(self._stream, self._packets())
         self._broken_off = False  # reading ended before the file did
