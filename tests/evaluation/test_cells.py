@@ -51,13 +51,27 @@ def test_every_level_counts_its_own_items_and_videos_for_coverage(level, n):
     assert (cell.tcr is None) == (level != "video")
 
 
-def test_a_slice_of_one_class_is_there_with_the_reason_and_without_numbers():
-    scores = made(5)
-    only_fakes = scores.where(lambda row: row.label == 1)
-    (cell,) = cells_of(runs(only_fakes), ["overall"], QUICK)
-    assert "all 20 examples are fake" in cell.why_not
-    assert not cell.numbers
-    assert cell.n_videos == 20
+def test_a_slice_of_one_class_has_the_shares_of_that_class_alone():
+    scores = made(20)
+    only_reals = scores.where(lambda row: row.label == 0)
+    (cell,) = cells_of(runs(only_reals), ["overall"], QUICK)
+    assert (cell.n_real, cell.n_fake, cell.why_not) == (20, 0, "")
+    at = only_reals.at("video")
+    assert cell.numbers["false_positive_rate"].value == np.mean(at.p_fake >= 0.5)
+    assert "auc" not in cell.numbers
+    assert "0 fakes" in cell.undefined["auc"]
+
+
+def test_a_table_of_reals_alone_shows_how_many_are_called_fake():
+    own = {
+        "calibration": Calibration(slope=1.0, measured_on="x"),
+        "thresholds": Thresholds(fake=0.9, real=0.1, unit="video"),
+    }
+    only_reals = made(20, **own).where(lambda row: row.label == 0)
+    (grid, *_) = grids_of(cells_of(runs(only_reals), ["overall"], QUICK), {})
+    assert grid.title.endswith("reals alone")
+    assert [head.split()[-1] for head in grid.head[-3:]] == ["fake", "real", "undecided"]
+    assert not any("always" in note for note in grid.notes)
 
 
 def test_detectors_are_compared_with_the_first_on_the_same_slice():

@@ -29,7 +29,7 @@ def test_every_number_is_given_or_says_why_not():
     found = measure(scored(rng.uniform(0.1, 0.9, 60), label), resamples=20)
     assert {*found.numbers, *found.undefined} == {number.key for number in NUMBERS}
     assert set(found.undefined) == {"tpr_at_1pct_fpr"}
-    assert "30 reals cannot show it; at least 100" in found.undefined["tpr_at_1pct_fpr"]
+    assert "30 reals cannot show it; it needs 100" in found.undefined["tpr_at_1pct_fpr"]
 
 
 def test_precision_of_a_detector_that_calls_nothing_fake_is_undefined_and_not_zero():
@@ -40,9 +40,20 @@ def test_precision_of_a_detector_that_calls_nothing_fake_is_undefined_and_not_ze
     assert found.numbers["recall"].value == 0
 
 
-def test_one_class_has_no_numbers_at_all():
-    with pytest.raises(DataError, match="all 3 examples are fake"):
-        measure(scored([0.1, 0.2, 0.3], [1, 1, 1]))
+@pytest.mark.parametrize("kind", ["reals", "fakes"])
+def test_one_class_alone_has_its_own_shares_and_no_number_of_both(kind):
+    p, label = np.linspace(0.05, 0.95, 40), [int(kind == "fakes")] * 40
+    thresholds = Thresholds(fake=0.9, real=0.25, unit="video")
+    found = measure(scored(p, label), (*NUMBERS, *numbers_at(thresholds)), resamples=200)
+    assert found.numbers[f"{kind}_called_fake"].value == pytest.approx(np.mean(p >= 0.9))
+    assert found.numbers[f"{kind}_called_real"].value == pytest.approx(np.mean(p < 0.25))
+    undecided = found.numbers["undecided"]
+    assert undecided.value == pytest.approx(np.mean((p >= 0.25) & (p < 0.9)))
+    assert undecided.low < undecided.value < undecided.high
+    other = "reals" if kind == "fakes" else "fakes"
+    assert not [key for key in found.numbers if key.startswith(other)]
+    for key in ("auc", "equal_error_rate", "f1", "tpr_at_5pct_fpr", "balanced_log_loss"):
+        assert found.undefined[key].startswith(f"0 {other}")
 
 
 def test_answers_at_two_thresholds_are_counted_one_by_one():

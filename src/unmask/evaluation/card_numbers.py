@@ -52,14 +52,14 @@ def measured(scores: Sequence[ScoresFile], how: How) -> Iterator[str]:
     for run in (run for run in runs if not run.corrupted):
         yield _whole(run.scores, how)
         for protocol, words in PARTS.items():
-            cells = [cell for cell in cells_of([run], [protocol], how) if "auc" in cell.numbers]
+            cells = [c for c in cells_of([run], [protocol], how) if "accuracy" in c.numbers]
             if len(cells) > 1:
                 seen.add(protocol)
                 yield f"### {run.scores.header.data}: {words}\n\n{_short(cells)}"
         yield f"### {run.scores.header.data}: reals, by recording\n\n{_by_recording(run.scores)}"
     if any(run.corrupted for run in runs):
         seen.add("corruption")
-        cells = [cell for cell in cells_of(runs, ["corruption"], how) if "auc" in cell.numbers]
+        cells = [c for c in cells_of(runs, ["corruption"], how) if "accuracy" in c.numbers]
         yield f"## Through corruptions\n\n{_short(cells, named='corruption')}"
     yield _unmeasured(seen, scores)
 

@@ -61,22 +61,28 @@ def _section(protocol: str, data: str, cells: Sequence[Cell]) -> list[Grid]:
     measured = [cell for cell in cells if cell.numbers]
     title = f"{data}: {PROTOCOLS[protocol].words}, {UNIT[cells[0].level]}"
     notes = (*_baselines(measured), *_not_computed(cells))
-    gaps = [cell for cell in measured if "auc" not in cell.numbers]
+    gaps = [cell for cell in measured if "accuracy" not in cell.numbers]
     usual = [cell for cell in measured if "auc" in cell.numbers]
-    if not usual:
+    alone = [cell for cell in measured if cell not in usual and cell not in gaps]
+    if not usual and not alone:
         return [Grid(title=title, head=(), rows=(), notes=notes)]
-    found = []
-    if protocol == "corruption":
-        found.append(_robustness(title, usual, notes))
-    elif protocol == "one-to-others":
-        found.append(_matrix(title, usual, notes))
-    else:
-        found.append(_ranking(title, usual, notes))
-        if protocol in WHOLE:
-            found.append(
-                _answers(f"{data}: probabilities and answers, {UNIT[cells[0].level]}", usual)
-            )
+    found = [_one_class(title, alone, () if usual else notes)] if alone else []
+    if usual:
+        found += _of_both(protocol, title, usual, notes)
     return [*found, _gaps(gaps)] if gaps else found
+
+
+def _of_both(protocol: str, title: str, cells: Sequence[Cell], notes: Sequence[str]) -> list[Grid]:
+    """What tells reals and fakes apart."""
+    if protocol == "corruption":
+        return [_robustness(title, cells, notes)]
+    if protocol == "one-to-others":
+        return [_matrix(title, cells, notes)]
+    found = [_ranking(title, cells, notes)]
+    if protocol in WHOLE:
+        unit = UNIT[cells[0].level]
+        found.append(_answers(f"{cells[0].data}: probabilities and answers, {unit}", cells))
+    return found
 
 
 def _ranking(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
@@ -98,6 +104,26 @@ def _ranking(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
     ]
     ordered = sorted(cells, key=lambda cell: [c.slice for c in cells].index(cell.slice))
     return _grid(title, columns, ordered, notes)
+
+
+def _one_class(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
+    """What is said of reals where there are no fakes to set them apart from, or of fakes alone."""
+    kind = "reals" if cells[0].n_real else "fakes"
+    columns: list[Column] = [("detector", lambda cell: cell.detector)]
+    if cells[0].protocol not in WHOLE:
+        columns.insert(0, ("slice", lambda cell: cell.slice))
+    columns += [
+        (f"\n{kind}", lambda cell: f"{cell.n_fake + cell.n_real}"),
+        SCORED_SHARE,
+        ("right\nat 0.5", share("accuracy")),
+    ]
+    if any("undecided" in cell.numbers for cell in cells):
+        columns += [
+            ("called\nfake", share(f"{kind}_called_fake")),
+            ("called\nreal", share(f"{kind}_called_real")),
+            ("\nundecided", share("undecided")),
+        ]
+    return _grid(f"{title}: {kind} alone", columns, cells, notes)
 
 
 def _answers(title: str, cells: Sequence[Cell]) -> Grid:
@@ -209,7 +235,7 @@ def _listed(names: Sequence[str], everyone: int) -> str:
 
 def _baselines(cells: Sequence[Cell]) -> list[str]:
     """What knows nothing reaches, where all rows are of the same slice."""
-    if len({cell.slice for cell in cells}) != 1:
+    if len({cell.slice for cell in cells}) != 1 or not any(c.n_fake and c.n_real for c in cells):
         return []
     most = max(cells, key=lambda cell: cell.n_fake + cell.n_real)
     share = max(most.n_fake, most.n_real) / (most.n_fake + most.n_real)

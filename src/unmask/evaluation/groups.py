@@ -42,6 +42,7 @@ def gap_numbers(scores: ScoresFile) -> Callable[[Scored], tuple[Number, ...]]:
             words=f"gap in reals called fake at {threshold:.3g}",
             metric=partial(_gap, rates=tuple(rates.values())),
             higher=False,
+            fakes=0,
         )
         each = (
             Number(
@@ -49,6 +50,7 @@ def gap_numbers(scores: ScoresFile) -> Callable[[Scored], tuple[Number, ...]]:
                 words=f"reals of {name} called fake",
                 metric=rate,
                 higher=False,
+                fakes=0,
             )
             for name, rate in rates.items()
         )

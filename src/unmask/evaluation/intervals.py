@@ -111,22 +111,25 @@ def exact_interval(hits: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def too_few(label: NDArray[Any], source: ArrayLike) -> bool:
-    """Whether reals or fakes come from too few recordings to show how others would vary."""
+    """Whether reals or fakes, if there are any, come from too few recordings.
+
+    These could not show how others would vary.
+    """
     names, fake = np.asarray(source), np.asarray(label) == 1
-    return any(len(np.unique(names[kind])) < MIN_SOURCES for kind in (fake, ~fake))
+    return any(len(np.unique(names[kind])) < MIN_SOURCES for kind in (fake, ~fake) if kind.any())
 
 
 def resampled(
     ranking: Ranking, source: Sequence[str], *, seed: int = 0, resamples: int = RESAMPLES
 ) -> Iterator[Ranking]:
-    """Draw recordings with replacement, again and again; draws without both classes do not count.
+    """Draw recordings with replacement, again and again; a draw that misses a class does not count.
 
     Yields the sample with each row weighted by how often its recording was drawn.
     """
     group = _groups(source)[ranking.ordered.order]
     for counts in draws(int(group.max()) + 1, seed=seed):
         resample = ranking.weighted(counts[group] * ranking.weight)
-        if resample.n_fake and resample.n_real:
+        if (resample.n_fake or not ranking.n_fake) and (resample.n_real or not ranking.n_real):
             yield resample
             resamples -= 1
         if resamples == 0:

@@ -1,7 +1,7 @@
 """All numbers of one sample at once: which there are, what each needs, and those it cannot have.
 
-A number that is undefined here is left out with the reason, beside the others; a sample that has
-none at all (one class only) is refused by `rank`.
+A number that is undefined here is left out with the reason, beside the others. Of reals alone, or
+fakes alone, there are the shares of them that are called this or that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Number:
     words: str
     metric: Metric
     higher: bool | None = True  # is better; None = neither
-    reals: int = 1  # that are needed to show it
+    reals: int = 1  # that are needed to show it, unless it is a share of others
+    fakes: int = 1
     share_of: Class | None = None  # a share of these at a fixed threshold; None = something else
 
 
@@ -178,9 +179,9 @@ def measure(
     """Measure scores of one level, with intervals over their recordings.
 
     Raises:
-        DataError: no score, one class only, or scores that are not finite.
+        DataError: no score, or scores that are not finite.
     """
-    ranking = rank(scored.label, scored.p_fake)
+    ranking = rank(scored.label, scored.p_fake, one_class=True)
     reasons = {number.key: _why_undefined(number, ranking) for number in numbers}
     undefined = {key: why for key, why in reasons.items() if why is not None}
     wanted = {number.key: number.metric for number in numbers if number.key not in undefined}
@@ -190,8 +191,10 @@ def measure(
 
 
 def _why_undefined(number: Number, ranking: Ranking) -> str | None:
-    if ranking.n_real < number.reals:
-        return f"{ranking.n_real:.0f} reals cannot show it; at least {number.reals} are needed"
+    counts = {"reals": (ranking.n_real, number.reals), "fakes": (ranking.n_fake, number.fakes)}
+    for name, (there_are, needed) in counts.items():
+        if there_are < needed and number.share_of in (None, name):
+            return f"{there_are:.0f} {name} cannot show it; it needs {needed} or more"
     try:
         number.metric(ranking)
     except DataError as error:

@@ -119,8 +119,10 @@ def rank(
     label: Sequence[int] | NDArray[Any],
     score: Sequence[float] | NDArray[Any],
     weight: Sequence[float] | NDArray[Any] | None = None,
+    *,
+    one_class: bool = False,
 ) -> Ranking:
-    """Put labelled scores in order.
+    """Put labelled scores in order; `one_class` admits reals alone, or fakes alone.
 
     Raises:
         DataError: no scores, one that is not finite, a label that is neither 0 nor 1, or one class
@@ -129,6 +131,8 @@ def rank(
     fake, scores = np.asarray(label), np.asarray(score, np.float64)
     assert fake.shape == scores.shape == (len(fake),), f"{fake.shape} labels, {scores.shape} scores"
     _refuse(fake, scores)
+    if not one_class:
+        _refuse_one_class(fake)
     weights = np.ones(len(fake)) if weight is None else np.asarray(weight, np.float64)
     order = np.argsort(-scores, kind="stable")
     scores = scores[order]
@@ -149,6 +153,9 @@ def _refuse(label: NDArray[Any], score: Floats) -> None:
         raise DataError(f"{bad} of {len(score)} scores are infinite or not a number")
     if not np.isin(label, (0, 1)).all():
         raise DataError("labels are 0 (real) and 1 (fake) only")
+
+
+def _refuse_one_class(label: NDArray[Any]) -> None:
     if label.min() == label.max():
         name, other = ("fake", "reals") if label[0] == 1 else ("real", "fakes")
         raise DataError(
