@@ -141,7 +141,7 @@ def test_a_run_folder_tells_steps_time_and_what_computed(checkpoint, tmp_path):
 
 
 def test_the_card_of_the_default_detector_is_what_its_checkpoint_says():
-    """docs/default-detector.md is made by a command; a number that was edited would differ.
+    """docs/model-card.md is made by a command; a number that was edited would differ.
 
     It was made with scores and a run, which are not in the repository: what they add stands between
     what the checkpoint says of itself.
@@ -152,6 +152,6 @@ def test_the_card_of_the_default_detector_is_what_its_checkpoint_says():
     text, _, rest = card(read_checkpoint(found), title="The default detector").partition(
         "## Unmeasured"
     )
-    said = iter((DOCS / "default-detector.md").read_text(encoding="utf-8").splitlines())
+    said = iter((DOCS / "model-card.md").read_text(encoding="utf-8").splitlines())
     for line in (text + rest[rest.index("## What it cannot do") :]).splitlines():
         assert line in said, f"in this order: {line}"
