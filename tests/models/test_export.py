@@ -110,14 +110,14 @@ def test_a_checkpoint_kept_in_half_precision_has_such_a_graph_with_its_answers(
         session = onnxruntime.InferenceSession(str(graph))
         answers.append(session.run(["logit"], {"frames": clips.frames.numpy()})[0])
         kernels = [w for w in onnx.load(graph).graph.initializer if len(w.dims) > 1]
-        sizes.append(sum(len(w.raw_data) for w in kernels))
+        sizes.append({len(w.raw_data) for w in kernels})
         with torch.inference_mode():
             wanted = load_network(read_checkpoint(tmp_path)).eval()(clips).logit.numpy()
-        np.testing.assert_allclose(answers[-1], wanted, rtol=0, atol=2e-3)
+        np.testing.assert_allclose(answers[-1], wanted, rtol=0, atol=1e-4)
         np.testing.assert_allclose(
             OpenVinoRuntime(graph, "f32")(plain).logit, answers[-1], rtol=0, atol=1e-4
         )
-    assert sizes[1] == sizes[0] / 2
+    assert {2 * size for size in sizes[1]} <= sizes[0]
     assert not np.array_equal(*answers), "weights were rounded"
 
 

@@ -42,10 +42,11 @@ def as_function(network: Network) -> nn.Module:
     return _Graph(copy.deepcopy(network).cpu().float()).eval()
 
 
-def export_onnx(network: Network, file: Path) -> None:
+def export_onnx(network: Network, file: Path, *, joined: bool = True) -> None:
     """Write the network, in eval mode and float32, as one ONNX file with a dynamic batch axis.
 
-    The network itself stays as it is: a copy is exported.
+    The network itself stays as it is: a copy is exported. `joined` merges normalisations into the
+    kernels before them; apart, kernels are the very numbers of the checkpoint (`halve_weights`).
     """
     # Two clips: an axis of length one would be taken for a constant.
     clips = example(network, batch=2, device="cpu")
@@ -64,6 +65,7 @@ def export_onnx(network: Network, file: Path) -> None:
             output_names=["logit", "cam"] if network.has_activation_map else ["logit"],
             dynamic_shapes={name: {0: clip_axis} for name in inputs},
             verbose=False,
+            optimize=joined,
         )
     assert program is not None, "the dynamo exporter always returns a program"
     program.save(file, external_data=False)
@@ -72,7 +74,8 @@ def export_onnx(network: Network, file: Path) -> None:
 def halve_weights(file: Path) -> None:
     """Keep an ONNX file's matrices and kernels in half precision; it computes in float32 as before.
 
-    Each is widened by a Cast when the graph is opened, so a file takes half the space and scans as
+    Of a checkpoint kept so itself nothing is lost, if the file was exported without joining. Each
+    is widened by a Cast when the graph is opened, so a file takes half the space and scans as
     fast. Vectors (biases, scales, statistics) stay exact, as in the weights of a checkpoint.
     """
     import onnx  # a fifth of a second, for those few who write graphs

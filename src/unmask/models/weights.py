@@ -147,8 +147,9 @@ def add_graph(folder: Path) -> Checkpoint:
     """
     checkpoint = read_checkpoint(folder)
     part = folder / (GRAPH + ".part")
-    export_onnx(load_network(checkpoint), part)
-    if _is_halved(folder / WEIGHTS):
+    halved = _is_halved(folder / WEIGHTS)
+    export_onnx(load_network(checkpoint), part, joined=not halved)
+    if halved:
         halve_weights(part)
     part.replace(folder / GRAPH)
     hashes = {**checkpoint.meta.sha256, GRAPH: sha256(folder / GRAPH)}
