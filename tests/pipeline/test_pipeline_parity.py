@@ -1,7 +1,7 @@
 """What a network learned on is what it is asked about, and every runtime gives its answer."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from unmask.models.checkpoint import Checkpoint, packaged, read_checkpoint
 from unmask.models.weights import load_network
 from unmask.openvino_core import openvino_core
 from unmask.pipeline.detector import Detector
-from unmask.pipeline.runtime import OpenVinoRuntime, TorchRuntime
+from unmask.pipeline.runtime import OpenVinoRuntime, TorchRuntime, open_runtime
 from unmask.types import Batch, InputSpec, Track
 
 N_FRAMES = 6
@@ -114,6 +114,26 @@ def test_the_graph_in_float32_gives_the_networks_answer(network, inputs, in_torc
     assert np.ptp(in_torch.logit) > 10 * bound, "the inputs must differ"
     np.testing.assert_allclose(out.logit, in_torch.logit, rtol=0, atol=bound)
     np.testing.assert_allclose(out.aux["cam"], in_torch.aux["cam"], rtol=0, atol=10 * bound)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "torch"])
+def test_a_checkpoint_that_looks_twice_answers_with_the_mean_of_face_and_mirror_image(
+    network, inputs, backend
+):
+    once, twice = (
+        replace(network, meta=network.meta.model_copy(update={"mirrored": mirrored}))
+        for mirrored in (False, True)
+    )
+    looks, _ = open_runtime(once, backend)
+    found = open_runtime(twice, backend)[0](inputs)
+    mirror = Batch(frames=np.ascontiguousarray(np.flip(inputs.frames, axis=-1)))
+    plain, turned = looks(inputs), looks(mirror)
+    assert np.ptp(plain.logit - turned.logit) > 1e-3, "the two looks must differ"
+    np.testing.assert_allclose(found.logit, (plain.logit + turned.logit) / 2, atol=1e-6)
+    cam = (plain.aux["cam"] + np.flip(turned.aux["cam"], axis=-1)) / 2
+    np.testing.assert_allclose(found.aux["cam"], cam, atol=1e-5)
+    again = open_runtime(twice, backend)[0](mirror)
+    np.testing.assert_allclose(again.logit, found.logit, atol=1e-6)
 
 
 def test_the_graph_in_bf16_stays_within_the_stated_bound(network, inputs, in_torch):

@@ -102,8 +102,11 @@ def _what(checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
         "input",
         f"{counts['input']} (frames, channels, height, width), {spec.alignment} alignment",
     )
+    if meta.mirrored:
+        yield "looks", f"at every {unit} and at its mirror image; the score is the mean of both"
     yield "parameters", f"{counts['parameters']:,}"
-    yield "multiply-accumulates", f"{counts['macs'] / 1e9:.2f} G a {unit}"
+    looks = 2 if meta.mirrored else 1
+    yield "multiply-accumulates", f"{looks * counts['macs'] / 1e9:.2f} G a {unit}"
     if not meta.trained:
         yield "trained", "**no: its scores mean nothing**"
     if recipe:

@@ -1,6 +1,6 @@
 """From a trained checkpoint to one that can be shipped, every number measured on the way.
 
-    python -m unmask.evaluation.release RUN/best --data FACES --out FOLDER [--card FILE] [--of NAME]
+    python -m unmask.evaluation.release RUN/best --data FACES --out FOLDER [--of NAME] [--mirrored]
 
 Weights are rounded to half precision, the graph is exported from the rounded weights, and that
 graph is calibrated and given its thresholds on the `calib` part of the recipe's own split, then
@@ -32,14 +32,17 @@ from unmask.evaluation.scores import Header, ScoresFile
 from unmask.evaluation.scoring_pass import score_cases
 from unmask.models.checkpoint import GRAPH, Checkpoint, read_checkpoint
 from unmask.models.weights import add_graph, load_network, save_checkpoint, write_metadata
-from unmask.pipeline.runtime import OpenVinoRuntime, Runtime
+from unmask.pipeline.runtime import OpenVinoRuntime, Runtime, looking
 from unmask.types import Calibration, Thresholds
 
 
-def release(trained: Path, data_dir: Path, out: Path, *, of: Sequence[str] = ()) -> Checkpoint:
+def release(
+    trained: Path, data_dir: Path, out: Path, *, of: Sequence[str] = (), mirrored: bool = False
+) -> Checkpoint:
     """Write a calibrated, measured checkpoint with its graph to `out`.
 
     `of` names the data sets that face crops were made of, where their folder's name does not.
+    `mirrored` lets it look at every face's mirror image, too, and answer with the mean.
     """
     source = read_checkpoint(trained)
     recipe = source.meta.recipe
@@ -57,11 +60,12 @@ def release(trained: Path, data_dir: Path, out: Path, *, of: Sequence[str] = ())
     )
     checkpoint = add_graph(out)
     assert checkpoint.graph is not None, "add_graph has just exported it"
-    runtime = OpenVinoRuntime(checkpoint.graph, precision="f32")
+    meta = checkpoint.meta.model_copy(update={"mirrored": mirrored})
+    runtime = looking(OpenVinoRuntime(checkpoint.graph, precision="f32"), meta)
     calib, val = (examine(checkpoint, data_dir, part, runtime) for part in ("calib", "val"))
     calibration = fit(calib, "platt").calibration
     thresholds = thresholds_on(calib, calibration, "clip", "mean")
-    meta = checkpoint.meta.model_copy(
+    meta = meta.model_copy(
         update={
             "calibration": calibration,
             "thresholds": thresholds,
@@ -141,8 +145,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--card", type=Path)
     parser.add_argument("--of", action="append", default=[], help="data set that crops are of")
+    parser.add_argument("--mirrored", action="store_true", help="look at mirror images, too")
     given = parser.parse_args()
-    checkpoint = release(given.trained, given.data, given.out, of=given.of)
+    checkpoint = release(given.trained, given.data, given.out, of=given.of, mirrored=given.mirrored)
     if given.card:
         write_card(checkpoint, given.card)
 

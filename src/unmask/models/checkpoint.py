@@ -48,6 +48,7 @@ class Metadata(BaseModel):
     licence: str
     version: str  # of unmask
     precision: Precision | None = None  # that the graph was exported for; None = the best there is
+    mirrored: bool = False  # scores are means of a view's and its mirror image's
     sha256: dict[str, str]  # file name -> hash
 
     @model_validator(mode="before")

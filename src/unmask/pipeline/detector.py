@@ -26,7 +26,14 @@ from unmask.models.checkpoint import (
 )
 from unmask.pipeline.ingest import Ingested, Look, ingest, ingest_scene
 from unmask.pipeline.questions import Question, batch_of, questions
-from unmask.pipeline.runtime import Backend, Device, Runtime, TorchRuntime, open_runtime
+from unmask.pipeline.runtime import (
+    Backend,
+    Device,
+    Mirrored,
+    Runtime,
+    TorchRuntime,
+    open_runtime,
+)
 from unmask.pipeline.sound import Listener
 from unmask.scoring.calibrate import apply
 from unmask.scoring.verdict import judge
@@ -144,12 +151,13 @@ class Detector:
         Raises:
             UsageError: an exported graph runs in its place.
         """
-        if not isinstance(self._runtime, TorchRuntime):
+        once = self._runtime.once if isinstance(self._runtime, Mirrored) else self._runtime
+        if not isinstance(once, TorchRuntime):
             raise UsageError(
-                f"{self.model.name} runs as {self._runtime.name}, which cannot be looked into; "
+                f"{self.model.name} runs as {once.name}, which cannot be looked into; "
                 "open it with backend='torch'"
             )
-        return self._runtime.network
+        return once.network
 
     def _ingest(self, path: Path, n_frames: int, look: Look | None = None) -> Ingested:
         if n_frames < 1:

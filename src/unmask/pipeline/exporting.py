@@ -28,7 +28,7 @@ from unmask.models.checkpoint import (
 from unmask.openvino_core import openvino_core
 from unmask.pipeline.detector import Detector
 from unmask.pipeline.integers import MEAN_LIMIT, SIDES_LIMIT, Agreement, compare, quantised
-from unmask.pipeline.runtime import OpenVinoRuntime
+from unmask.pipeline.runtime import OpenVinoRuntime, looking
 from unmask.types import Batch, Calibration
 
 Format = Literal["onnx", "openvino"]
@@ -143,14 +143,14 @@ def _write_integers(
     checkpoint: Checkpoint, onnx: Path, file: Path, faces: Sequence[Path]
 ) -> Agreement:
     """Calibrate on every other file, compare on the rest."""
-    exact = OpenVinoRuntime(onnx, "f32")
+    meta = checkpoint.meta
+    exact = looking(OpenVinoRuntime(onnx, "f32"), meta)
     detector = Detector(checkpoint, exact, "")
     model = openvino_core().read_model(str(onnx))
     _save(quantised(model, list(_clips(detector, faces[::2]))), file, halved=False)
-    meta = checkpoint.meta
     agreement = compare(
         exact,
-        OpenVinoRuntime(file, "int8"),
+        looking(OpenVinoRuntime(file, "int8"), meta),
         list(_clips(detector, faces[1::2])),
         meta.calibration or Calibration(),
         meta.thresholds,

@@ -8,13 +8,14 @@ exported for one (`unmask export --precision`) is run in that.
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from unmask.errors import CheckpointError, MissingExtraError, UsageError
-from unmask.models.checkpoint import METADATA, Checkpoint
+from unmask.models.checkpoint import METADATA, Checkpoint, Metadata
 from unmask.openvino_core import openvino_core
 from unmask.types import Batch, Output
 
@@ -99,6 +100,29 @@ class TorchRuntime:
         return Output(logit=out.logit.float().cpu().numpy(), aux=cam)
 
 
+class Mirrored:
+    """A runtime that looks at every view and at its mirror image, and answers with the mean."""
+
+    def __init__(self, once: Runtime) -> None:
+        self.once = once
+        self.name = once.name
+
+    def __call__(self, batch: Batch) -> Output:
+        """Score clips; the mirror image's activation map is turned back before it is averaged."""
+        plain = self.once(batch)
+        turned = self.once(replace(batch, frames=np.ascontiguousarray(batch.frames[..., ::-1])))
+        half = np.float32(0.5)
+        return Output(
+            logit=half * (plain.logit + turned.logit),
+            aux={name: half * (a + turned.aux[name][..., ::-1]) for name, a in plain.aux.items()},
+        )
+
+
+def looking(runtime: Runtime, meta: Metadata) -> Runtime:
+    """Let a runtime look as often as a checkpoint's calibration supposes."""
+    return Mirrored(runtime) if meta.mirrored else runtime
+
+
 def open_runtime(
     checkpoint: Checkpoint, backend: Backend = "auto", device: Device = "auto"
 ) -> tuple[Runtime, str]:
@@ -109,8 +133,12 @@ def open_runtime(
     """
     if device == "cuda" and backend == "openvino":
         raise UsageError("--backend openvino runs on the CPU; for CUDA use --backend torch")
-    wants_torch = backend == "torch" or device == "cuda"
-    if wants_torch or checkpoint.graph is None:
+    opened, sha256 = _opened(checkpoint, backend, device)
+    return looking(opened, checkpoint.meta), sha256
+
+
+def _opened(checkpoint: Checkpoint, backend: Backend, device: Device) -> tuple[Runtime, str]:
+    if backend == "torch" or device == "cuda" or checkpoint.graph is None:
         return _torch_runtime(checkpoint, backend, device)
     # What was exported for bf16 runs in f32 where there is no bf16, and says so.
     wanted: Precision = checkpoint.meta.precision or "auto"
