@@ -125,14 +125,16 @@ def test_a_checkpoint_that_looks_twice_answers_with_the_mean_of_face_and_mirror_
         for mirrored in (False, True)
     )
     looks, _ = open_runtime(once, backend)
-    found = open_runtime(twice, backend)[0](inputs)
+    both, _ = open_runtime(twice, backend)
+    assert both.name == f"{looks.name}, mirrored", "whoever keeps scores must tell them apart"
+    found = both(inputs)
     mirror = Batch(frames=np.ascontiguousarray(np.flip(inputs.frames, axis=-1)))
     plain, turned = looks(inputs), looks(mirror)
     assert np.ptp(plain.logit - turned.logit) > 1e-3, "the two looks must differ"
     np.testing.assert_allclose(found.logit, (plain.logit + turned.logit) / 2, atol=1e-6)
     cam = (plain.aux["cam"] + np.flip(turned.aux["cam"], axis=-1)) / 2
     np.testing.assert_allclose(found.aux["cam"], cam, atol=1e-5)
-    again = open_runtime(twice, backend)[0](mirror)
+    again = both(mirror)
     np.testing.assert_allclose(again.logit, found.logit, atol=1e-6)
 
 

@@ -97,6 +97,40 @@ def test_a_clip_whose_clock_stands_still_is_timed_by_its_rate(tmp_path):
     assert times == pytest.approx([k / 25 for k in range(300)])
 
 
+def key_times(path: Path) -> list[float]:
+    """When key frames are shown, by decoding everything."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(container.streams.video[0]))
+    return [frame.time - frames[0].time for frame in frames if frame.key_frame]
+
+
+@pytest.mark.parametrize("bframes", [0, 3])
+def test_key_frames_are_known_where_the_container_lists_them_all(tmp_path, bframes):
+    options = {"x264-params": f"keyint=40:scenecut=0:bframes={bframes}"}
+    clip = media.write_clip(tmp_path / "a.mp4", 400, options=options)
+    assert len(key_times(clip)) == 10
+    assert probe(clip).key_times_s == pytest.approx(key_times(clip))
+    half_listed = media.write_clip(tmp_path / "a.mkv", 400, options=options)
+    assert probe(half_listed).key_times_s == ()  # beyond the packets that were looked at
+
+
+def test_key_frames_of_a_trimmed_copy_count_from_its_first_shown_frame(tmp_path):
+    options = {"x264-params": "keyint=40:scenecut=0:bframes=0"}
+    whole = media.write_clip(tmp_path / "a.mp4", 400, options=options)
+    trimmed = tmp_path / "b.mp4"
+    with av.open(str(whole)) as source, av.open(str(trimmed), "w") as copy:
+        stream = source.streams.video[0]
+        out = copy.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                earlier = int(0.6 / stream.time_base)  # an edit list hides what begins before 0
+                packet.pts, packet.dts = packet.pts - earlier, packet.dts - earlier
+                packet.stream = out
+                copy.mux(packet)
+    shown = probe(trimmed)
+    assert shown.key_times_s == pytest.approx([1.6 * k + 1.0 for k in range(9)])
+
+
 def test_sound_is_announced(tmp_path):
     clip = media.write_clip(tmp_path / "a.mp4", 5, sound=media.Sound(rate_hz=44_100))
     assert (probe(clip).has_audio, probe(clip).audio_rate_hz) == (True, 44_100)

@@ -15,6 +15,7 @@ from unmask.evaluation.metrics import EVEN
 from unmask.evaluation.runs import CLEAN, Run, learned_from
 from unmask.evaluation.scores import Level, ScoresFile
 from unmask.models.checkpoint import Checkpoint
+from unmask.pipeline.runtime import MIRRORED
 
 PARTS = {
     "manipulation": "by method of forging, against all reals",
@@ -42,6 +43,12 @@ def refuse_others(checkpoint: Checkpoint, scores: Sequence[ScoresFile]) -> None:
             raise DataError(
                 f"scores of {file.header.detector} on {file.header.data} were made by other "
                 f"weights than those in {checkpoint.folder}; score again, or leave them out"
+            )
+        if (MIRRORED in (file.header.runtime or "")) != checkpoint.meta.mirrored:
+            looks = "both" if checkpoint.meta.mirrored else "only the face itself"
+            raise DataError(
+                f"scores of {file.header.detector} on {file.header.data} are not of as many looks "
+                f"as those of {checkpoint.folder} ({looks}); score again, or leave them out"
             )
 
 
@@ -121,7 +128,9 @@ def _about(file: ScoresFile, cell: Cell) -> str:
 def _short(cells: Sequence[Cell], named: str = "slice") -> str:
     """The few numbers that parts are compared by."""
     called = (
-        "reals_called_fake" if "reals_called_fake" in cells[0].numbers else "false_positive_rate"
+        "reals_called_fake"
+        if any("reals_called_fake" in cell.numbers for cell in cells)
+        else "false_positive_rate"
     )
     at = "the threshold for fake" if called == "reals_called_fake" else "0.5"
     head = ["", "fakes / reals", "coverage", "AUC", f"reals called fake at {at}"]

@@ -88,7 +88,7 @@ def cells_of(
             corrupted = part.scores.at(how.level, how.rule)
             cell = replace(cell, beside_clean=_beside(clean.get(_place(part.run)), corrupted))
         cells.append(cell)
-        if part.scores is not None and not part.numbers and not cells[-1].why_not:
+        if part.scores is not None and "auc" in cells[-1].numbers:
             firsts.setdefault(key, (header.detector, part.scores.at(how.level, how.rule)))
         if told is not None:
             told(done + 1, len(parts))

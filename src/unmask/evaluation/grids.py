@@ -63,12 +63,13 @@ def _section(protocol: str, data: str, cells: Sequence[Cell]) -> list[Grid]:
     notes = (*_baselines(measured), *_not_computed(cells))
     gaps = [cell for cell in measured if "accuracy" not in cell.numbers]
     usual = [cell for cell in measured if "auc" in cell.numbers]
-    alone = [cell for cell in measured if cell not in usual and cell not in gaps]
-    if not usual and not alone:
+    alone = [cell for cell in measured if "accuracy" in cell.numbers and cell not in usual]
+    found = _of_both(protocol, title, usual, notes) if usual else []
+    for own in ([c for c in alone if not c.n_fake], [c for c in alone if not c.n_real]):
+        if own:
+            found.append(_one_class(title, own, () if found else notes))
+    if not found:
         return [Grid(title=title, head=(), rows=(), notes=notes)]
-    found = [_one_class(title, alone, () if usual else notes)] if alone else []
-    if usual:
-        found += _of_both(protocol, title, usual, notes)
     return [*found, _gaps(gaps)] if gaps else found
 
 
@@ -110,7 +111,7 @@ def _one_class(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
     """What is said of reals where there are no fakes to set them apart from, or of fakes alone."""
     kind = "reals" if cells[0].n_real else "fakes"
     columns: list[Column] = [("detector", lambda cell: cell.detector)]
-    if cells[0].protocol not in WHOLE:
+    if cells[0].protocol not in WHOLE or len({cell.slice for cell in cells}) > 1:
         columns.insert(0, ("slice", lambda cell: cell.slice))
     columns += [
         (f"\n{kind}", lambda cell: f"{cell.n_fake + cell.n_real}"),

@@ -14,7 +14,7 @@ from unmask.errors import DataError
 from unmask.evaluation import metrics
 from unmask.evaluation.intervals import RESAMPLES, Class, Estimate, intervals
 from unmask.evaluation.metrics import Metric
-from unmask.evaluation.ranking import Ranking, rank
+from unmask.evaluation.ranking import Ranking, rank_any
 from unmask.evaluation.scores import Scored
 from unmask.types import Thresholds
 
@@ -181,7 +181,7 @@ def measure(
     Raises:
         DataError: no score, or scores that are not finite.
     """
-    ranking = rank(scored.label, scored.p_fake, one_class=True)
+    ranking = rank_any(scored.label, scored.p_fake)
     reasons = {number.key: _why_undefined(number, ranking) for number in numbers}
     undefined = {key: why for key, why in reasons.items() if why is not None}
     wanted = {number.key: number.metric for number in numbers if number.key not in undefined}

@@ -119,20 +119,31 @@ def rank(
     label: Sequence[int] | NDArray[Any],
     score: Sequence[float] | NDArray[Any],
     weight: Sequence[float] | NDArray[Any] | None = None,
-    *,
-    one_class: bool = False,
 ) -> Ranking:
-    """Put labelled scores in order; `one_class` admits reals alone, or fakes alone.
+    """Put labelled scores of both classes in order.
 
     Raises:
-        DataError: no scores, one that is not finite, a label that is neither 0 nor 1, or one class
-            only, for which AUC and its kin are undefined.
+        DataError: as `rank_any`, or there is one class only, for which AUC and its kin are
+            undefined.
+    """
+    ranking = rank_any(label, score, weight)
+    _refuse_one_class(np.asarray(label))
+    return ranking
+
+
+def rank_any(
+    label: Sequence[int] | NDArray[Any],
+    score: Sequence[float] | NDArray[Any],
+    weight: Sequence[float] | NDArray[Any] | None = None,
+) -> Ranking:
+    """Put labelled scores in order; they may be of reals alone, or of fakes alone.
+
+    Raises:
+        DataError: no scores, one that is not finite, or a label that is neither 0 nor 1.
     """
     fake, scores = np.asarray(label), np.asarray(score, np.float64)
     assert fake.shape == scores.shape == (len(fake),), f"{fake.shape} labels, {scores.shape} scores"
     _refuse(fake, scores)
-    if not one_class:
-        _refuse_one_class(fake)
     weights = np.ones(len(fake)) if weight is None else np.asarray(weight, np.float64)
     order = np.argsort(-scores, kind="stable")
     scores = scores[order]

@@ -230,7 +230,7 @@ class _Filling:
         return [
             _scaled(found.numbers[name], column, done, part, file)
             if name in found.numbers
-            else Missing(why=found.undefined[name])
+            else Missing(why=f"{file.path}: {found.undefined[name]}")
             for name in column.metrics
         ]
 

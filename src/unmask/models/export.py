@@ -74,8 +74,8 @@ def export_onnx(network: Network, file: Path, *, joined: bool = True) -> None:
 def halve_weights(file: Path) -> None:
     """Keep an ONNX file's matrices and kernels in half precision; it computes in float32 as before.
 
-    Of a checkpoint kept so itself nothing is lost, if the file was exported without joining. Each
-    is widened by a Cast when the graph is opened, so a file takes half the space and scans as
+    Weights that a checkpoint itself keeps so stay exact, if the file was exported without joining.
+    Each is widened by a Cast when the graph is opened, so a file takes half the space and scans as
     fast. Vectors (biases, scales, statistics) stay exact, as in the weights of a checkpoint.
     """
     import onnx  # a fifth of a second, for those few who write graphs

@@ -145,13 +145,19 @@ class Detector:
                 yield some, batch_of(some, self.input_spec, sound)
 
     @property
+    def is_mirrored(self) -> bool:
+        """Whether scores are means over a view and its mirror image."""
+        return isinstance(self._runtime, Mirrored)
+
+    @property
     def network(self) -> Any:
         """The torch network itself, to look inside.
 
         Raises:
             UsageError: an exported graph runs in its place.
         """
-        once = self._runtime.once if isinstance(self._runtime, Mirrored) else self._runtime
+        runtime = self._runtime
+        once = runtime.once if isinstance(runtime, Mirrored) else runtime
         if not isinstance(once, TorchRuntime):
             raise UsageError(
                 f"{self.model.name} runs as {once.name}, which cannot be looked into; "

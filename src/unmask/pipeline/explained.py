@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unmask.clips.tensors import cut_views
 from unmask.errors import UsageError
+from unmask.pipeline.runtime import mirror_image
 from unmask.types import Batch, ClipScore, Image, Report, TrackScore
 
 if TYPE_CHECKING:
@@ -139,7 +140,13 @@ def _clip(
 
     network = detector.network
     device = next(network.parameters()).device
-    maps = explain(network, to_tensors(batch, device), method)[0].cpu().numpy()  # (T, h, w)
+
+    def look(batch: Batch) -> Map:
+        return explain(network, to_tensors(batch, device), method)[0].cpu().numpy()
+
+    maps = look(batch)  # (T, h, w)
+    if detector.is_mirrored:
+        maps = np.float32(0.5) * (maps + look(mirror_image(batch))[..., ::-1])
     told = np.flatnonzero(np.isfinite(maps).all((1, 2)))
     middle = len(maps) // 2
     t = middle if middle in told else int(told[0])

@@ -23,6 +23,8 @@ Backend = Literal["auto", "torch", "openvino"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "f32", "bf16", "int8"]
 
+MIRRORED = "mirrored"  # in the name of a runtime that looks at mirror images, too
+
 
 class Runtime(Protocol):
     """A network ready to score: numpy in, numpy out. Safe to call from several threads."""
@@ -105,17 +107,22 @@ class Mirrored:
 
     def __init__(self, once: Runtime) -> None:
         self.once = once
-        self.name = once.name
+        self.name = f"{once.name}, {MIRRORED}"
 
     def __call__(self, batch: Batch) -> Output:
         """Score clips; the mirror image's activation map is turned back before it is averaged."""
         plain = self.once(batch)
-        turned = self.once(replace(batch, frames=np.ascontiguousarray(batch.frames[..., ::-1])))
+        turned = self.once(mirror_image(batch))
         half = np.float32(0.5)
         return Output(
             logit=half * (plain.logit + turned.logit),
             aux={name: half * (a + turned.aux[name][..., ::-1]) for name, a in plain.aux.items()},
         )
+
+
+def mirror_image(batch: Batch) -> Batch:
+    """Turn every view of a batch of arrays round; sound stays."""
+    return replace(batch, frames=np.ascontiguousarray(batch.frames[..., ::-1]))
 
 
 def looking(runtime: Runtime, meta: Metadata) -> Runtime:

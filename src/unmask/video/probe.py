@@ -29,6 +29,7 @@ from unmask.video.container import (
     read_head,
 )
 
+_LISTED = 0.9  # of the duration, that a list of pictures must reach to be whole
 _TIMING_PACKETS = 256  # looked at to learn the frame rate and whether it varies
 _UNSETTLED = 16  # last of those whose neighbours may still be missing (frames are stored reordered)
 _JITTER = Fraction(1, 10)  # of a frame's duration: more than rounding, less than a lost frame
@@ -91,13 +92,14 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream) -> Vid
     sides = (scan.first.width, scan.first.height)
     width, height = reversed(sides) if orientation.swaps_sides(turned) else sides
     audio = next((s for s in container.streams.audio if s.codec_context is not None), None)
+    duration_s = _measured_duration(scan, stream, rate) if declared_s is None else declared_s
     return VideoInfo(
         path=path,
         kind="video",
         width_px=width,
         height_px=height,
         fps=rate,
-        duration_s=_measured_duration(scan, stream, rate) if declared_s is None else declared_s,
+        duration_s=duration_s,
         n_frames=stream.frames or (scan.n_packets if scan.whole else None),
         rotation_deg=orientation.clockwise_deg(turned),
         variable_frame_rate=variable,
@@ -105,21 +107,23 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream) -> Vid
         pixel_format=scan.first.format.name,
         has_audio=audio is not None,
         audio_rate_hz=audio.rate if audio else None,
-        key_times_s=_key_times(stream),
+        key_times_s=_key_times(stream, duration_s),
     )
 
 
-def _key_times(stream: VideoStream) -> tuple[float, ...]:
-    """When the pictures are shown that need no other, as far as the container lists them.
+def _key_times(stream: VideoStream, duration_s: float) -> tuple[float, ...]:
+    """When the pictures are shown that need no other, if the container lists them all.
 
-    A list is by the order of decoding; it begins with the first picture, which is our 0.
+    A list is by the order of decoding, and its first picture that is shown is our 0. Containers
+    that list nothing by themselves know what was read so far, which ends long before the file.
     """
-    entries = stream.index_entries
-    if not len(entries) or stream.time_base is None:
+    listed = [(e.timestamp, e.is_keyframe) for e in stream.index_entries if not e.is_discard]
+    if not listed or stream.time_base is None:
         return ()
-    first = entries[0].timestamp
-    stamps = (entry.timestamp - first for entry in entries if entry.is_keyframe)
-    return tuple(float(stamp * stream.time_base) for stamp in stamps)
+    tick_s, first = float(stream.time_base), listed[0][0]
+    if (listed[-1][0] - first) * tick_s < _LISTED * duration_s:
+        return ()
+    return tuple(sorted((stamp - first) * tick_s for stamp, is_key in listed if is_key))
 
 
 def _declared_duration(container: InputContainer, stream: VideoStream) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -75,10 +75,17 @@ class Opened:
         return [batch_of(chunk, self.spec, self.device) for chunk in chunks]
 
     def logits(self, examples: Sequence[Example]) -> NDArray[np.float64]:
-        """Scores (n,) before calibration."""
+        """Scores (n,) before calibration, of as many looks as a scan's."""
         with torch.inference_mode():
-            parts = [self.network(batch).logit for batch in self.batches(examples)]
+            parts = [self._logit(batch) for batch in self.batches(examples)]
         return array(torch.cat(parts))
+
+    def _logit(self, batch: Batch) -> Tensor:
+        plain: Tensor = self.network(batch).logit
+        if not self.checkpoint.meta.mirrored:
+            return plain
+        turned: Tensor = self.network(replace(batch, frames=batch.frames.flip(-1))).logit
+        return (plain + turned) / 2
 
     def p_fake(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated scores, where the checkpoint is calibrated."""
