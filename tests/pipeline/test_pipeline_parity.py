@@ -20,7 +20,6 @@ from unmask.types import Batch, InputSpec, Track
 N_FRAMES = 6
 # Largest difference in logit from torch in float32; docs/scanning.md states the same numbers.
 F32_BOUND = 1e-4
-HALVED_BOUND = 0.005  # of a graph in half precision: normalisations are joined to kernels before
 BF16_BOUND, BF16_SHARE = 0.02, 0.01  # and a share of the logit itself
 TORCH_BF16_BOUND = 0.04  # torch rounds between layers that OpenVINO joins
 SPECS = {
@@ -110,10 +109,9 @@ def in_torch(network, inputs):
 
 def test_the_graph_in_float32_gives_the_networks_answer(network, inputs, in_torch):
     out = OpenVinoRuntime(network.graph, "f32")(inputs)
-    bound = HALVED_BOUND if network.folder == packaged("default") else F32_BOUND
-    assert np.ptp(in_torch.logit) > 10 * bound, "the inputs must differ"
-    np.testing.assert_allclose(out.logit, in_torch.logit, rtol=0, atol=bound)
-    np.testing.assert_allclose(out.aux["cam"], in_torch.aux["cam"], rtol=0, atol=10 * bound)
+    assert np.ptp(in_torch.logit) > 10 * F32_BOUND, "the inputs must differ"
+    np.testing.assert_allclose(out.logit, in_torch.logit, rtol=0, atol=F32_BOUND)
+    np.testing.assert_allclose(out.aux["cam"], in_torch.aux["cam"], rtol=0, atol=10 * F32_BOUND)
 
 
 @pytest.mark.parametrize("backend", ["openvino", "torch"])

@@ -172,7 +172,8 @@ def _answers(calibration: Calibration | None, thresholds: Thresholds | None) -> 
 def _limits(meta: Metadata) -> Iterator[str]:
     """What its input, its data and its numbers exclude."""
     data: dict[str, Any] = (meta.recipe or {}).get("data", {})
-    blends = " and self-blends made of reals" if data.get("forged_share") else ""
+    forged = ", ".join(data.get("forge_methods") or ())
+    blends = f" and from reals forged on the spot ({forged})" if data.get("forged_share") else ""
     methods = ", ".join(data.get("methods") or ()) or "the fakes of the data named above"
     yield (
         f"It learned from {methods}{blends}. Whatever else there is (other generators, wholly "

@@ -64,9 +64,11 @@ def measured(scores: Sequence[ScoresFile], how: How) -> Iterator[str]:
                 seen.add(protocol)
                 yield f"### {run.scores.header.data}: {words}\n\n{_short(cells)}"
         yield f"### {run.scores.header.data}: reals, by recording\n\n{_by_recording(run.scores)}"
-    if any(run.corrupted for run in runs):
+    hurt = {run.scores.header.data for run in runs if run.corrupted}
+    if hurt:
         seen.add("corruption")
-        cells = [c for c in cells_of(runs, ["corruption"], how) if "accuracy" in c.numbers]
+        beside = [run for run in runs if run.scores.header.data in hurt]
+        cells = [c for c in cells_of(beside, ["corruption"], how) if "accuracy" in c.numbers]
         yield f"## Through corruptions\n\n{_short(cells, named='corruption')}"
     yield _unmeasured(seen, scores)
 
