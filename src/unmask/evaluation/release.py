@@ -60,7 +60,7 @@ def release(
     )
     checkpoint = add_graph(out)
     assert checkpoint.graph is not None, "add_graph has just exported it"
-    # In float32 wherever it runs: calibrated so, it answers alike on processors with bf16 and without.
+    # Calibrated in float32 and run so, it answers alike on processors with bf16 and without.
     meta = checkpoint.meta.model_copy(update={"mirrored": mirrored, "precision": "f32"})
     runtime = looking(OpenVinoRuntime(checkpoint.graph, precision="f32"), meta)
     calib, val = (examine(checkpoint, data_dir, part, runtime) for part in ("calib", "val"))
