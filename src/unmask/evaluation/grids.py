@@ -63,7 +63,7 @@ def _section(protocol: str, data: str, cells: Sequence[Cell]) -> list[Grid]:
     notes = (*_baselines(measured), *_not_computed(cells))
     gaps = [cell for cell in measured if "accuracy" not in cell.numbers]
     usual = [cell for cell in measured if "auc" in cell.numbers]
-    alone = [cell for cell in measured if "accuracy" in cell.numbers and cell not in usual]
+    alone = [c for c in measured if "accuracy" in c.numbers and "auc" not in c.numbers]
     found = _of_both(protocol, title, usual, notes) if usual else []
     for own in ([c for c in alone if not c.n_fake], [c for c in alone if not c.n_real]):
         if own:
@@ -86,10 +86,16 @@ def _of_both(protocol: str, title: str, cells: Sequence[Cell], notes: Sequence[s
     return found
 
 
-def _ranking(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
+def _whose(cells: Sequence[Cell]) -> list[Column]:
+    """Say of which detector a row is, and of which slice where there are several."""
     columns: list[Column] = [("detector", lambda cell: cell.detector)]
     if cells[0].protocol not in WHOLE or len({cell.slice for cell in cells}) > 1:
         columns.insert(0, ("slice", lambda cell: cell.slice))
+    return columns
+
+
+def _ranking(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
+    columns = _whose(cells)
     columns += [
         ("fake\n+ real", lambda cell: f"{cell.n_fake} + {cell.n_real}"),
         SCORED_SHARE,
@@ -110,9 +116,7 @@ def _ranking(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
 def _one_class(title: str, cells: Sequence[Cell], notes: Sequence[str]) -> Grid:
     """What is said of reals where there are no fakes to set them apart from, or of fakes alone."""
     kind = "reals" if cells[0].n_real else "fakes"
-    columns: list[Column] = [("detector", lambda cell: cell.detector)]
-    if cells[0].protocol not in WHOLE or len({cell.slice for cell in cells}) > 1:
-        columns.insert(0, ("slice", lambda cell: cell.slice))
+    columns = _whose(cells)
     columns += [
         (f"\n{kind}", lambda cell: f"{cell.n_fake + cell.n_real}"),
         SCORED_SHARE,
