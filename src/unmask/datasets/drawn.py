@@ -21,7 +21,7 @@ from unmask.datasets.dataconfig import DataConfig
 from unmask.datasets.sources import Places, Sights, Source, heard, places_of_clips
 from unmask.errors import DataError
 from unmask.forge.methods import FaceMethod, forge_face
-from unmask.forge.selfblend import BlendPlan, apply_plan, draw_plan
+from unmask.forge.selfblend import BlendPlan, SelfBlend, apply_plan, draw_plan
 from unmask.types import Face, Image, InputSpec
 
 Views = NDArray[np.uint8]  # (T, H, W, 3), before normalisation
@@ -128,19 +128,38 @@ class DrawnSamples:
         method = self._method(pick, epoch)
         if method == "self_blend":
             plan = self._plan(pick, epoch)
-            return [_blended(face, plan, pick.kind) for face in faces]
-        if pick.kind == "real":
+            if pick.kind == "real" and plan.altered == "source":
+                return faces  # the target stays as it is
+            blends = self._blends(faces, plan, pick)
+            crops = [blend.fake if pick.kind == "forged" else blend.real for blend in blends]
+        elif pick.kind == "real":
             return faces
-        made = (_made(face, method, self._dice(method, pick, epoch)) for face in faces)
-        return [replace(face, crop=fake) for face, (fake, _) in zip(faces, made, strict=True)]
+        else:
+            crops = [fake for fake, _ in self._made(faces, method, pick, epoch)]
+        return [replace(face, crop=crop) for face, crop in zip(faces, crops, strict=True)]
 
     def _forged_masks(self, faces: list[Face], pick: Pick, epoch: int) -> list[Mask]:
         method = self._method(pick, epoch)
         if method == "self_blend":
-            plan = self._plan(pick, epoch)
-            return [_blend_mask(face, plan) for face in faces]
-        made = (_made(face, method, self._dice(method, pick, epoch)) for face in faces)
-        return [np.rint(mask * 255).astype(np.uint8) for _, mask in made]
+            masks = [blend.mask for blend in self._blends(faces, self._plan(pick, epoch), pick)]
+        else:
+            masks = [mask for _, mask in self._made(faces, method, pick, epoch)]
+        return [np.rint(mask * 255).astype(np.uint8) for mask in masks]
+
+    def _blends(self, faces: list[Face], plan: BlendPlan, pick: Pick) -> list[SelfBlend]:
+        places = self.source.landmarks(pick.row, faces)
+        return [
+            apply_plan(face.crop, points, plan) for face, points in zip(faces, places, strict=True)
+        ]
+
+    def _made(
+        self, faces: list[Face], method: FaceMethod, pick: Pick, epoch: int
+    ) -> list[tuple[Image, NDArray[np.float32]]]:
+        places = self.source.landmarks(pick.row, faces)
+        return [
+            forge_face(face.crop, points, method, self._dice(method, pick, epoch))
+            for face, points in zip(faces, places, strict=True)
+        ]
 
     def _method(self, pick: Pick, epoch: int) -> FaceMethod:
         """Say how a twin is forged; one method alone needs no die."""
@@ -189,26 +208,6 @@ def _faces(sights: Sights) -> list[Face]:
             "data.forged_share = 0"
         )
     return faces
-
-
-def _made(
-    face: Face, method: FaceMethod, dice: np.random.Generator
-) -> tuple[Image, NDArray[np.float32]]:
-    return forge_face(face.crop, face.landmarks_px - face.crop_origin_px, method, dice)
-
-
-def _blend_mask(face: Face, plan: BlendPlan) -> Mask:
-    """Say how much of each pixel of a crop comes from the forged face, 255 = all."""
-    blend = apply_plan(face.crop, face.landmarks_px - face.crop_origin_px, plan)
-    return np.rint(blend.mask * 255).astype(np.uint8)
-
-
-def _blended(face: Face, plan: BlendPlan, kind: Kind) -> Face:
-    """Return a face with its crop made a fake, or the real one that this fake was made from."""
-    if kind == "real" and plan.altered == "source":
-        return face  # the target stays as it is
-    blend = apply_plan(face.crop, face.landmarks_px - face.crop_origin_px, plan)
-    return replace(face, crop=blend.fake if kind == "forged" else blend.real)
 
 
 @lru_cache(maxsize=64)

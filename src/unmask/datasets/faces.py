@@ -6,14 +6,15 @@ of the crop before it was resized); and folders `real/` and `fake/` of images, w
 to the real of the same file name. Images stay encoded in memory and are decoded per access.
 
 A crop is taken for what dlib's face detector would have cut: the whole picture is the box, and the
-landmarks are the typical ones, so that a `dlib` view is the whole picture again.
+landmarks are the typical ones, so that a `dlib` view is the whole picture again. To forge a face
+needs them nearer to where they are, so `landmarks` looks.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,8 +25,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from unmask.clips.tensors import dlib_landmarks
+from unmask.datasets.crop_landmarks import crop_landmarks
 from unmask.datasets.learned import Learned
-from unmask.datasets.sources import WholeTracks
+from unmask.datasets.sources import Landmarks, WholeTracks
 from unmask.errors import DataError
 from unmask.faces.quality import sharpness
 from unmask.types import Face, FaceQuality, Image, Track
@@ -48,6 +50,8 @@ class FaceTable(WholeTracks):
     originals: Sequence[str]  # ids of the real recordings
     crop_px: Sequence[int | None]  # side of the crop before it was resized; None = not known
     datasets: tuple[str, ...] = ()  # names of the data that the rows are of
+    looks_for_landmarks: bool = True  # or takes the typical ones
+    _seen: dict[int, Landmarks] = field(default_factory=dict, repr=False)  # by row
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -61,6 +65,7 @@ class FaceTable(WholeTracks):
             originals=[self.originals[i] for i in rows],
             crop_px=[self.crop_px[i] for i in rows],
             datasets=self.datasets,
+            looks_for_landmarks=self.looks_for_landmarks,
         )
 
     def learned(self) -> Learned:
@@ -100,6 +105,15 @@ class FaceTable(WholeTracks):
             ),
         )
         return Track(id=row, faces=(face,))
+
+    def landmarks(self, row: int, faces: Sequence[Face]) -> Sequence[Landmarks]:
+        """Where the landmarks of a row are seen; the typical ones where they are not."""
+        if not self.looks_for_landmarks:
+            return super().landmarks(row, faces)
+        if row not in self._seen:
+            seen = crop_landmarks(faces[0].crop)
+            self._seen[row] = super().landmarks(row, faces)[0] if seen is None else seen
+        return [self._seen[row]] * len(faces)  # a clip shows one picture again and again
 
     def digest(self) -> str:
         """Return the sha256 of everything that is learned from, in order."""

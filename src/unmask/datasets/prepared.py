@@ -26,11 +26,19 @@ from unmask.datasets.learned import Learned
 from unmask.datasets.manifest import Split, Video
 from unmask.datasets.shelf import decode_picture, face_of, mask_of
 from unmask.datasets.sound import decode_flac, piece
-from unmask.datasets.sources import Places, Rows, Sights, Target, places_of_clips
+from unmask.datasets.sources import (
+    Landmarks,
+    Places,
+    Rows,
+    Sights,
+    Target,
+    places_of_clips,
+    stated_landmarks,
+)
 from unmask.datasets.splits import Shares, split_by_identity, split_by_kin
 from unmask.datasets.store import AUDIO, FACES, FRAMES, SCHEMAS
 from unmask.errors import DataError
-from unmask.types import AudioSpec, Frame, InputSpec, Track, View
+from unmask.types import AudioSpec, Face, Frame, InputSpec, Track, View
 
 log = logging.getLogger(__name__)
 
@@ -166,6 +174,10 @@ class Prepared:
             Frame(t_s=found["t_s"], rgb=decode_picture(found["image"], found["video"]))
             for found in self._read(entry, places, _FRAME_COLUMNS)
         ]
+
+    def landmarks(self, row: int, faces: Sequence[Face]) -> Sequence[Landmarks]:  # noqa: ARG002
+        """Where preparing them found the landmarks."""
+        return stated_landmarks(faces)
 
     def masks(self, row: int, places: Places) -> Sequence[Mask] | None:
         """Read where the faces of a clip are forged; None where that is not known."""

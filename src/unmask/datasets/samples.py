@@ -8,7 +8,7 @@ forged on the spot from reals (self-blends), everything augmented.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -130,7 +130,8 @@ def open_source(
     elif part == "test":
         raise DataError(f"a {config.reader} of crops has no test part; prepared data sets have")
     else:
-        source = {"parquet": read_parquet, "folder": read_folder}[config.reader](config.paths, part)
+        crops = {"parquet": read_parquet, "folder": read_folder}[config.reader](config.paths, part)
+        source = replace(crops, looks_for_landmarks=config.landmarks == "measured")
     if config.limit is None:
         return source
     return source.take(limit_rows(source.originals, config.limit))

@@ -22,6 +22,7 @@ Target = Literal["any", "picture", "sound"]  # what makes a video a fake
 Sights = Sequence[Face] | Sequence[Frame]
 Places = tuple[int, ...]  # of a clip's frames among the sightings of a row
 Rows = NDArray[np.int64]
+Landmarks = NDArray[np.float32]  # (5, 2) x, y
 Cut = Callable[..., list[tuple[Frame, ...]]]  # windows or every_window, of clips/windows.py
 
 _NO_PIXELS = np.empty((0, 0, 3), np.uint8)
@@ -69,6 +70,10 @@ class Source(Protocol):
 
     def sights(self, row: int, places: Places) -> Sights:
         """Decode some sightings of a row."""
+        ...
+
+    def landmarks(self, row: int, faces: Sequence[Face]) -> Sequence[Landmarks]:
+        """Where the landmarks of faces of a row lie, (5, 2) each, in the pixels of their crops."""
         ...
 
     def masks(self, row: int, places: Places) -> Sequence[Mask] | None:
@@ -128,6 +133,10 @@ class WholeTracks:
         faces = self.track(row).faces
         return [faces[place] for place in places]
 
+    def landmarks(self, row: int, faces: Sequence[Face]) -> Sequence[Landmarks]:  # noqa: ARG002
+        """Where the faces say."""
+        return stated_landmarks(faces)
+
     def masks(self, row: int, places: Places) -> Sequence[Mask] | None:  # noqa: ARG002
         """Not known."""
         return None
@@ -135,6 +144,11 @@ class WholeTracks:
     def sound(self, row: int, start_s: float, spec: AudioSpec) -> NDArray[np.float32] | None:  # noqa: ARG002
         """Pictures have none."""
         return None
+
+
+def stated_landmarks(faces: Sequence[Face]) -> list[Landmarks]:
+    """Return the landmarks that faces carry, (5, 2) each, in the pixels of their crops."""
+    return [face.landmarks_px - np.asarray(face.crop_origin_px, np.float32) for face in faces]
 
 
 def places_of_clips(
