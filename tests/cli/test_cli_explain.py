@@ -1,11 +1,13 @@
 """`unmask explain` as a person uses it."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 
+from unmask.models.checkpoint import METADATA
 from unmask.pipeline.explained import choose
 from unmask.types import ClipScore
 
@@ -26,6 +28,24 @@ def test_a_picture_is_explained_with_a_caution(cli, tiny_checkpoint, face_clip, 
     picture = cv2.imread(str(out / person["picture"]))
     assert picture is not None
     assert picture.shape[1] > 600
+
+
+def test_two_looks_are_explained_together(cli, tiny_checkpoint, face_clip, tmp_path):
+    """The map is of the score that a scan gives, the mean of a face's and its mirror image's."""
+    looked_at = {}
+    for mirrored in (False, True):
+        folder = tmp_path / f"mirrored-{mirrored}"
+        shutil.copytree(tiny_checkpoint, folder)
+        meta = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+        (folder / METADATA).write_text(json.dumps(meta | {"mirrored": mirrored}), encoding="utf-8")
+        out = tmp_path / f"out-{mirrored}"
+        done = cli("explain", face_clip, "--out", out, "--model", folder, "--frames", 2)
+        assert done.code == 0, done.err
+        told = json.loads((out / "explained.json").read_text(encoding="utf-8"))
+        looked_at[mirrored] = told["people"][0]["clips"]
+    for once, twice in zip(looked_at[False], looked_at[True], strict=True):
+        assert np.mean(twice["map"]) == pytest.approx(twice["logit"], abs=1e-4)
+        assert twice["logit"] != pytest.approx(once["logit"], abs=2e-4)
 
 
 def test_another_explanation_is_taken_when_asked_for(cli, tiny_checkpoint, face_clip, tmp_path):

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from unmask.clips.tensors import cut_views, normalise
@@ -26,7 +25,6 @@ from unmask.datasets.sources import Sights, Source, heard, places_of_clips
 from unmask.datasets.splits import position
 from unmask.datasets.store import RECORD
 from unmask.errors import DataError
-from unmask.models.base import to_tensors
 from unmask.types import Batch, Face, InputSpec
 from unmask.video.corrupt import Corruption, corrupt_faces, corrupt_frames
 
@@ -86,18 +84,11 @@ def cut_masks(faces: Sequence[Face], masks: Sequence[Mask], spec: InputSpec) -> 
     return cut_views(pictures, spec)[..., 0].astype(np.float32) / np.float32(255)
 
 
-def batch_of(examples: Sequence[Example], spec: InputSpec, device: str = "cpu") -> Batch:
-    """Network input of some examples, as tensors."""
+def arrays_of(examples: Sequence[Example], spec: InputSpec) -> Batch:
+    """Network input of some examples, as arrays."""
     frames = normalise(np.stack([example.views(spec) for example in examples]), spec)
     heard_of = [example.sound for example in examples if example.sound is not None]
-    return tensors(frames, np.stack(heard_of) if heard_of else None, device)
-
-
-def tensors(
-    frames: NDArray[np.float32], sound: NDArray[np.float32] | None, device: str = "cpu"
-) -> Batch:
-    """Arrays as a batch of tensors."""
-    return to_tensors(Batch(frames=frames, audio=sound), torch.device(device))
+    return Batch(frames=frames, audio=np.stack(heard_of) if heard_of else None)
 
 
 def examples_of(

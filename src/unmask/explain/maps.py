@@ -16,6 +16,7 @@ None of them proves anything about a place: each says what the score of this net
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -55,10 +56,11 @@ _MAKERS: dict[Method, Callable[[Network, Batch], Tensor]] = {
 }
 
 
-def explain(network: Network, batch: Batch, method: Method) -> Tensor:
+def explain(network: Network, batch: Batch, method: Method, *, mirrored: bool = False) -> Tensor:
     """Explain the scores of a batch of tensors: maps (B, T, h, w), float32, as the table says.
 
-    A frame of which a method says nothing is NaN. The network is asked in eval mode.
+    A frame of which a method says nothing is NaN. The network is asked in eval mode. `mirrored`
+    explains the mean of the scores of the views and of their mirror images.
 
     Raises:
         UsageError: the method does not fit this network, and why.
@@ -68,7 +70,11 @@ def explain(network: Network, batch: Batch, method: Method) -> Tensor:
     was_training = network.training
     network.eval()
     try:
-        return _MAKERS[method](network, batch).float()
+        maps = _MAKERS[method](network, batch).float()
+        if not mirrored:
+            return maps
+        image = replace(batch, frames=batch.frames.flip(-1))
+        return (maps + _MAKERS[method](network, image).float().flip(-1)) / 2
     finally:
         network.train(was_training)
 

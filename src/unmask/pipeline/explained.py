@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from unmask.clips.tensors import cut_views
 from unmask.errors import UsageError
-from unmask.pipeline.runtime import mirror_image
 from unmask.types import Batch, ClipScore, Image, Report, TrackScore
 
 if TYPE_CHECKING:
@@ -141,13 +140,9 @@ def _clip(
     network = detector.network
     device = next(network.parameters()).device
 
-    def look(batch: Batch) -> Map:
-        return explain(network, to_tensors(batch, device), method)[0].cpu().numpy()
-
-    maps = look(batch)  # (T, h, w)
-    if detector.is_mirrored:
-        maps = np.float32(0.5) * (maps + look(mirror_image(batch))[..., ::-1])
-    told = np.flatnonzero(np.isfinite(maps).all((1, 2)))
+    clip = to_tensors(batch, device)
+    maps = explain(network, clip, method, mirrored=detector.is_mirrored)[0].cpu().numpy()
+    told = np.flatnonzero(np.isfinite(maps).all((1, 2)))  # of T
     middle = len(maps) // 2
     t = middle if middle in told else int(told[0])
     views = cut_views(question.sights, detector.input_spec)

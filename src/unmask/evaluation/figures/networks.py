@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -14,12 +14,13 @@ from torch import Tensor
 
 from unmask.config import build, parse_overrides
 from unmask.errors import CheckpointError, UsageError
-from unmask.evaluation.examples import Example, Part, batch_of, examples_of
+from unmask.evaluation.examples import Example, Part, arrays_of, examples_of
 from unmask.evaluation.figures import Asked
 from unmask.explain.maps import Method, default_method, explain
-from unmask.models.base import Network, example
+from unmask.models.base import Network, example, to_tensors
 from unmask.models.checkpoint import Checkpoint, packaged, read_checkpoint
 from unmask.models.weights import load_network
+from unmask.pipeline.runtime import TorchRuntime, looking
 from unmask.scoring.calibrate import apply
 from unmask.types import Batch, Calibration, InputSpec
 
@@ -71,21 +72,17 @@ class Opened:
 
     def batches(self, examples: Sequence[Example]) -> list[Batch]:
         """Network input of examples, some at a time."""
-        chunks = (examples[i : i + AT_ONCE] for i in range(0, len(examples), AT_ONCE))
-        return [batch_of(chunk, self.spec, self.device) for chunk in chunks]
+        return [to_tensors(batch, self.device) for batch in self._arrays(examples)]
 
     def logits(self, examples: Sequence[Example]) -> NDArray[np.float64]:
         """Scores (n,) before calibration, of as many looks as a scan's."""
-        with torch.inference_mode():
-            parts = [self._logit(batch) for batch in self.batches(examples)]
-        return array(torch.cat(parts))
+        runtime = looking(TorchRuntime(self.network, self.device), self.checkpoint.meta)
+        parts = [runtime(batch).logit for batch in self._arrays(examples)]
+        return np.concatenate(parts).astype(np.float64)
 
-    def _logit(self, batch: Batch) -> Tensor:
-        plain: Tensor = self.network(batch).logit
-        if not self.checkpoint.meta.mirrored:
-            return plain
-        turned: Tensor = self.network(replace(batch, frames=batch.frames.flip(-1))).logit
-        return (plain + turned) / 2
+    def _arrays(self, examples: Sequence[Example]) -> Iterator[Batch]:
+        chunks = (examples[i : i + AT_ONCE] for i in range(0, len(examples), AT_ONCE))
+        return (arrays_of(chunk, self.spec) for chunk in chunks)
 
     def p_fake(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated scores, where the checkpoint is calibrated."""
@@ -95,7 +92,11 @@ class Opened:
     def maps(self, examples: Sequence[Example], method: str = "auto") -> NDArray[np.float64]:
         """Maps (n, T, h, w) of an explanation; `auto` is the most telling one it has."""
         chosen: Method = default_method(self.network) if method == "auto" else method  # type: ignore[assignment]
-        parts = [explain(self.network, batch, chosen) for batch in self.batches(examples)]
+        mirrored = self.checkpoint.meta.mirrored
+        parts = [
+            explain(self.network, batch, chosen, mirrored=mirrored)
+            for batch in self.batches(examples)
+        ]
         return array(torch.cat(parts))
 
     def tells(self, name: str) -> bool:
