@@ -7,6 +7,7 @@ cannot hide a mistake on the other.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -75,6 +76,7 @@ def write_clip(
     codec: str = "libx264",
     pixel_format: str = "yuv420p",
     turn_deg: int = 0,
+    aspect: Fraction = Fraction(1),
     sound: Sound | None = None,
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
@@ -91,6 +93,7 @@ def write_clip(
         )
         picture.pix_fmt = pixel_format
         picture.codec_context.time_base = step
+        picture.codec_context.sample_aspect_ratio = aspect
         heard = _add_sound(container, sound) if sound else None
         for k, upright in enumerate(drawn):
             stored = np.ascontiguousarray(np.rot90(upright, turn_deg // 90))
@@ -129,6 +132,34 @@ def write_animation(path: Path, frames: Iterable[np.ndarray], durations_ms: Sequ
     done, data = cv2.imencodeanimation(path.suffix, animation)
     assert done
     path.write_bytes(data.tobytes())
+    return path
+
+
+def write_apng(path: Path, frames: Sequence[np.ndarray]) -> Path:
+    """An animated PNG chunk by chunk: grey (H, W) or (H, W, 3 or 4) of 8 or 16 bits, 0.1 s each."""
+    first = frames[0]
+    colour = {1: 0, 3: 2, 4: 6}[1 if first.ndim == 2 else first.shape[2]]
+    bits = 8 * first.dtype.itemsize
+    height, width = first.shape[:2]
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        crc = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + crc
+
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))]
+    parts.append(chunk(b"acTL", struct.pack(">II", len(frames), 0)))
+    number = 0
+    for k, frame in enumerate(frames):
+        head = struct.pack(">IIIIIHHBB", number, width, height, 0, 0, 1, 10, 0, 0)
+        rows = frame.astype(frame.dtype.newbyteorder(">")).reshape(height, -1)
+        data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+        parts.append(chunk(b"fcTL", head))
+        number += 1
+        if k:
+            data = struct.pack(">I", number) + data
+            number += 1
+        parts.append(chunk(b"fdAT" if k else b"IDAT", data))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b""))
     return path
 
 
@@ -202,11 +233,16 @@ def _encode_sound(container, stream, sound: Sound) -> None:
 
 
 def _lay_down(path: Path, turn_deg: int) -> None:
-    """Write the matrix of ISO/IEC 14496-12, 6.2.2, for a clockwise turn into the track header.
+    """Write the matrix of a clockwise turn.
 
     A clockwise quarter turn (y points down) shows (x, y) at (-y, x): a b / c d = 0 1 / -1 0.
     """
-    a, b, c, d = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[turn_deg]
+    write_matrix(path, {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[turn_deg])
+
+
+def write_matrix(path: Path, matrix: tuple[int, ...]) -> None:
+    """Write a display matrix (a, b, c, d) of ISO/IEC 14496-12, 6.2.2, into the track header."""
+    a, b, c, d = matrix
     one = 1 << 16
     data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + 4 + 40  # version 0: 40 bytes of ids, times and volume before it

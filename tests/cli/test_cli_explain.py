@@ -93,6 +93,14 @@ def test_without_torch_it_says_what_to_install(command, alone, face_clip, tmp_pa
     assert "--html" in done.said, "and what shows maps without"
 
 
+def test_equal_scores_are_no_reason_to_show_fewer_clips():
+    scores = [
+        ClipScore(track_id=1, t_s=float(t), logit=9.0, p_fake=1.0, box_xyxy_px=(0, 0, 1, 1))
+        for t in range(10)
+    ]
+    assert len({score.t_s for score in choose(scores, 4)}) == 4
+
+
 def test_the_most_and_the_least_suspicious_clips_are_always_shown():
     def score(i, p_fake):
         return ClipScore(track_id=1, t_s=float(i), logit=0.0, p_fake=p_fake, box_xyxy_px=(0,) * 4)

@@ -133,7 +133,7 @@ def test_what_is_not_there_or_not_right_is_said(tmp_path, crops):
         (tmp_path / "missing", "no such file or folder"),
         (tmp_path / "text.parquet", "not a Parquet file"),
         (tmp_path / "short.parquet", "lacks the columns video, original"),
-        (odd, r"0 \(real\) or 1 \(fake\), found \[2\]"),
+        (odd, r"0 \(real\) or 1 \(fake\), found 2"),
         (tmp_path / "empty", "holds no train"),
     ):
         with pytest.raises(DataError, match=words):
@@ -142,6 +142,22 @@ def test_what_is_not_there_or_not_right_is_said(tmp_path, crops):
         read_folder([tmp_path / "empty"])
     with pytest.raises(DataError, match="no such folder"):
         read_folder([tmp_path / "missing"])
+
+
+@pytest.mark.parametrize("labels", [[0, None, 1], [0.0, 0.4, 1.0], [0, 256, 1], [0, -255, 1]])
+def test_a_label_that_is_missing_or_soft_is_no_label(tmp_path, labels):
+    path = write_parquet(tmp_path / "a.parquet", rows_of(1, fakes_each=2))
+    table = pq.read_table(path).drop_columns("label").append_column("label", pa.array(labels))
+    pq.write_table(table, path)
+    with pytest.raises(DataError, match="labels must be"):
+        read_parquet([path])
+
+
+def test_hidden_files_are_no_pictures(tmp_path):
+    for name in ("real/a.png", "real/._a.png", "fake/a.png", "fake/.thumbs/a.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(encoded(drawn_face(1, 40)))
+    assert sorted(read_folder([tmp_path]).videos) == ["fake/a", "real/a"]
 
 
 def test_a_damaged_picture_names_its_video(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from unmask.errors import DataError
 from unmask.evaluation.scores import SCORED, Header, Row, Rows, ScoresFile
-from unmask.scoring.aggregate import confident, mean_probability, sigmoid_of_mean_logit
+from unmask.scoring.aggregate import confident, mean_probability
 from unmask.scoring.calibrate import apply
 from unmask.types import Calibration, Thresholds
 
@@ -65,7 +65,8 @@ def brute_force(rows, level, rule):
     scores = {}
     for key, logits in people.items():
         p = [apply(CALIBRATION, z) for z in logits]
-        scores[key] = sigmoid_of_mean_logit(logits) if rule == "mean_logit" else RULES[rule](p)
+        of_mean = apply(CALIBRATION, sum(logits) / len(logits))
+        scores[key] = of_mean if rule == "mean_logit" else RULES[rule](p)
     if level == "track":
         return scores
     return {

@@ -9,7 +9,7 @@ import report_samples as samples
 from rich.cells import cell_len
 from rich.console import Console
 
-from unmask.report.terminal import print_error, print_line, print_report, print_summary
+from unmask.report.terminal import Tally, print_error, print_line, print_report, print_summary
 from unmask.report.words import probability, threshold_cost
 
 every_report = pytest.mark.parametrize("make", samples.ALL.values(), ids=samples.ALL)
@@ -126,9 +126,16 @@ def test_a_long_path_stays_whole_in_the_line_of_a_folder():
 
 def test_the_summary_accounts_for_every_input():
     reports = [make() for make in samples.ALL.values()]
-    text = " ".join(printed(print_summary, reports, 2).split())
+    text = " ".join(printed(print_summary, tallied(reports), 2).split())
     assert text.startswith("7 files: 1 fake, 1 real, 3 undecided, 2 unreadable")
     assert "no_face 1" in text
     assert "untrained 1" in text
-    assert printed(print_summary, [samples.real_image()], 0).split()[:2] == ["1", "file:"]
-    assert "0 files" in printed(print_summary, [], 0)
+    assert printed(print_summary, tallied([samples.real_image()]), 0).split()[:2] == ["1", "file:"]
+    assert "0 files" in printed(print_summary, Tally(), 0)
+
+
+def tallied(reports):
+    tally = Tally()
+    for report in reports:
+        tally.add(report)
+    return tally

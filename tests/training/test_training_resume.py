@@ -147,9 +147,10 @@ def test_states_are_saved_by_the_clock_too(tmp_path: Path) -> None:
     assert read_state(tmp_path / "state.pt")["progress"]["step"] == 4
 
 
-def test_an_interrupted_validation_is_done_again(tmp_path: Path) -> None:
-    """A signal during validation must cost neither the candidate nor the exactness."""
-    expected = tiny_training.fit(tmp_path / "whole", steps=10, valid_every=5)
+@pytest.mark.parametrize("steps", [10, 5])
+def test_an_interrupted_validation_is_done_again(tmp_path: Path, steps: int) -> None:
+    """A signal during validation, the last, too, must cost neither candidate nor exactness."""
+    expected = tiny_training.fit(tmp_path / "whole", steps=steps, valid_every=5)
 
     class Impatient(tiny_training.TinyLoader):
         def ordered(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
@@ -158,7 +159,7 @@ def test_an_interrupted_validation_is_done_again(tmp_path: Path) -> None:
                 yield batch
 
     folder = tmp_path / "broken"
-    stopped = tiny_training.fit(folder, steps=10, valid_every=5, loader=Impatient())
+    stopped = tiny_training.fit(folder, steps=steps, valid_every=5, loader=Impatient())
     assert (stopped.stopped, stopped.step, stopped.best) == ("interrupted", 5, None)
-    assert tiny_training.fit(folder, steps=10, valid_every=5, resume=True) == expected
+    assert tiny_training.fit(folder, steps=steps, valid_every=5, resume=True) == expected
     assert_same_state(tmp_path / "whole", folder)

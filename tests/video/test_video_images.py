@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -166,6 +167,35 @@ def test_transparent_animations_lie_over_mid_grey(tmp_path):
     first, second = Reader(path).all_frames()
     np.testing.assert_array_equal(first.rgb, DRAWN)
     assert np.all(second.rgb == 128)
+
+
+@pytest.mark.parametrize("channels", [(), (3,), (4,)])
+@pytest.mark.parametrize(("dtype", "unit"), [(np.uint8, 1), (np.uint16, 257)])
+def test_an_animation_of_any_depth_becomes_rgb(tmp_path, channels, dtype, unit):
+    levels = [40, 200]
+    pictures = [np.full((20, 30, *channels), n * unit, dtype) for n in levels]
+    for picture in pictures:
+        if channels == (4,):
+            picture[..., 3] = np.iinfo(dtype).max
+    path = media.write_apng(tmp_path / "a.png", pictures)
+    with Reader(path) as reader:
+        frames = list(reader.all_frames())
+    assert [frame.rgb.shape for frame in frames] == [(20, 30, 3)] * 2
+    for frame, level in zip(frames, levels, strict=True):
+        assert frame.rgb.dtype == np.uint8
+        assert np.abs(frame.rgb.astype(int) - level).max() <= 1
+
+
+def test_threads_that_decode_at_once_leave_opencvs_log_as_it_was():
+    logging = cv2.utils.logging
+    before = logging.getLogLevel()
+    first, second = images_module._opencv(Path("a")), images_module._opencv(Path("b"))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert logging.getLogLevel() == logging.LOG_LEVEL_SILENT
+    second.__exit__(None, None, None)
+    assert logging.getLogLevel() == before
 
 
 def test_a_gif_of_one_frame_is_a_still(tmp_path):

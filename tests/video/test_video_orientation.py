@@ -8,7 +8,9 @@ import struct
 import numpy as np
 import pytest
 
+import media
 from unmask.video import orientation
+from unmask.video.decode import Reader
 
 PICTURE = np.arange(3 * 4 * 3, dtype=np.uint8).reshape(3, 4, 3)
 QUARTERS = [
@@ -53,3 +55,16 @@ def test_a_crooked_turn_is_rounded_to_a_quarter(tilt_deg, turn_deg):
     cosine, sine = np.cos(np.radians(tilt_deg)), np.sin(np.radians(tilt_deg))
     number = orientation.from_display_matrix(packed((cosine, sine, -sine, cosine)))
     assert orientation.clockwise_deg(number) == turn_deg
+
+
+@pytest.mark.parametrize("matrix", QUARTERS)
+def test_a_clip_is_shown_as_its_matrix_says(tmp_path, matrix):
+    corners = np.zeros((96, 128, 3), np.uint8)
+    corners[:48, :64], corners[:48, 64:], corners[48:, :64] = (250, 0, 0), (0, 250, 0), (0, 0, 250)
+    clip = media.write_clip(tmp_path / "a.mp4", frames=[corners] * 3)
+    media.write_matrix(clip, matrix)
+    with Reader(clip) as reader:
+        frame = next(iter(reader.frames([0.0])))
+    expected = shown_by_hand(corners, matrix).astype(float)
+    assert frame.rgb.shape == expected.shape == (reader.info.height_px, reader.info.width_px, 3)
+    assert np.abs(frame.rgb - expected).mean() < 8

@@ -148,7 +148,8 @@ def evaluate(
         print()
     else:
         _show(table, answers)
-    errors.print(f"table.md, table.csv, table.json and the scores are in {out}")
+    where = f"table.md, table.csv, table.json and the scores are in {out}"
+    errors.print(where, markup=False, soft_wrap=True)
     raise typer.Exit(0 if any(cell.numbers for cell in table.cells) else 1)
 
 

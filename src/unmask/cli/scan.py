@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,7 +83,13 @@ def scan(
     """
     from unmask.pipeline.batch import Failure, find_media, scan_all, usual_workers
     from unmask.pipeline.detector import load
-    from unmask.report.terminal import print_error, print_line, print_report, print_summary
+    from unmask.report.terminal import (
+        Tally,
+        print_error,
+        print_line,
+        print_report,
+        print_summary,
+    )
 
     files = find_media(paths)
     single = len(paths) == len(files) == 1 and not paths[0].is_dir()
@@ -96,7 +101,8 @@ def scan(
     detector = load(
         model, backend=backend.value, device=device.value, allow_untrained=allow_untrained
     )
-    reports: list[Report] = []
+    tally = Tally()
+    reports: list[Report] = []  # for a page of all; else they would only fill the memory
     failures: list[Failure] = []
     with (
         json_lines(json) as write,
@@ -111,9 +117,11 @@ def scan(
                 print_error(answer.path, str(answer.error), errors)
             else:
                 (print_report if single else print_line)(answer, console)
-                reports.append(answer if html else replace(answer, evidence=()))
+                tally.add(answer)
+                if html:
+                    reports.append(answer)
     if not single:
-        print_summary(reports, len(failures), console)
+        print_summary(tally, len(failures), console)
     if html:
         from unmask.report.html import write_html
 

@@ -203,10 +203,12 @@ def _read_columns(file: Path) -> pa.Table:
 
 
 def _table_of(table: pa.Table) -> FaceTable:
-    labels = table["label"].to_numpy().astype(np.int8)
-    odd = sorted(set(labels.tolist()) - {0, 1})
+    given = table["label"].to_pylist()
+    odd = sorted({str(label) for label in given if label not in (0, 1)})
     if odd:
-        raise DataError(f"labels must be 0 (real) or 1 (fake), found {odd}")
+        found = ", ".join(odd[:5]) + (" ..." if len(odd) > 5 else "")
+        raise DataError(f"labels must be 0 (real) or 1 (fake), found {found}")
+    labels = np.array(given, np.int8)
     return FaceTable(
         images=table["image"].cast(pa.large_binary()),  # rows may be taken beyond 2 GB
         labels=labels,
@@ -224,8 +226,9 @@ def _folder_rows(path: Path, part: Part) -> list[tuple[Path, int, str]]:
     rows = []
     for label, kind in enumerate(KINDS):
         for file in sorted((root / kind).rglob("*")):
-            if file.suffix.lower() in IMAGE_SUFFIXES:
-                inside = file.relative_to(root / kind)
+            inside = file.relative_to(root / kind)
+            hidden = any(name.startswith(".") for name in inside.parts)  # macOS's ._face.png
+            if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file() and not hidden:
                 video = inside.parent if inside.parent != Path() else inside.with_suffix("")
                 rows.append((file, label, video.as_posix()))
     return rows

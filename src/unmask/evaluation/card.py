@@ -20,7 +20,7 @@ from unmask.evaluation.cells import How
 from unmask.evaluation.scores import ScoresFile, read_header
 from unmask.models.catalogue import Row, catalogue
 from unmask.models.checkpoint import DEFAULT_MODEL, Checkpoint, Metadata, packaged, read_checkpoint
-from unmask.types import Calibration, Thresholds
+from unmask.types import Calibration, InputSpec, Thresholds
 
 TITLE_OF_DEFAULT = "The default detector"
 
@@ -79,7 +79,7 @@ def _blocks(
     yield table(["", ""], list(_what(checkpoint)))
     if run is not None:
         yield "## How it was trained\n\n" + table(["", ""], list(training(run).items()))
-    if "val" in meta.metrics:
+    if "reported" in meta.metrics:
         yield _released(meta)
     yield f"## Probabilities and answers\n\n{_answers(meta.calibration, meta.thresholds)}"
     yield from measured(scores, how)
@@ -94,8 +94,7 @@ def _what(checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
     row = next(row for row in catalogue() if row.name == meta.model)
     recipe: dict[str, Any] = meta.recipe or {}
     counts = _counts(row, meta, recipe)
-    whole = {"face": "face", "frame": "frame", "none": "piece of sound"}
-    unit = whole[spec.view] if spec.n_frames == 1 else "clip"
+    unit = _unit(spec)
     learned = read_learned(checkpoint.folder)
     yield "network", f"`{meta.model}` ({row.publication})"
     yield (
@@ -122,6 +121,11 @@ def _what(checkpoint: Checkpoint) -> Iterator[tuple[str, str]]:
     yield "licence of the weights", meta.licence or "none given"
 
 
+def _unit(spec: InputSpec) -> str:
+    whole = {"face": "face", "frame": "frame", "none": "piece of sound"}
+    return whole[spec.view] if spec.n_frames == 1 else "clip"
+
+
 def _counts(row: Row, meta: Metadata, recipe: dict[str, Any]) -> dict[str, Any]:
     """Sizes: those of the network of that name, counted anew where its config differs."""
     if recipe and not recipe.get("model"):
@@ -133,15 +137,17 @@ def _counts(row: Row, meta: Metadata, recipe: dict[str, Any]) -> dict[str, Any]:
 
 def _released(meta: Metadata) -> str:
     """Numbers that `unmask.evaluation.release` measured and wrote into the checkpoint."""
-    val, calib = meta.metrics["val"], meta.metrics["calib"]
+    reported, calib = meta.metrics["reported"], meta.metrics["calib"]
+    part = reported["part"]
     return f"""## What it was measured on when it was released
 
-One score is one face crop. `calib` was set aside from training by recording: the training run chose
-its best weights there, and calibration and thresholds were fitted there. `val` was used for nothing
-but this table. Both are of one data set: the same people may be on both sides, so expect less on
-other people, cameras and generators. Coverage is whole. Intervals are 95 %, resampled by recording.
+One score is one {_unit(meta.input_spec)}. The training run chose its best weights on `calib`, which
+shares no recording with the rest, and calibration and thresholds were fitted there. `{part}` was
+used for nothing but this table. Both are of one data set: where it does not keep people apart, they
+may be on both sides, so expect less on other people, cameras and generators. Intervals are 95 %,
+resampled by recording.
 
-{table(["", "val (reported)", "calib (chosen on)"], _rows(val, calib))}"""
+{table(["", f"{part} (reported)", "calib (chosen on)"], _rows(reported, calib))}"""
 
 
 def _answers(calibration: Calibration | None, thresholds: Thresholds | None) -> str:
@@ -211,18 +217,19 @@ _LINES = {
 }
 
 
-def _rows(val: dict[str, Any], calib: dict[str, Any]) -> list[list[str]]:
+def _rows(reported: dict[str, Any], calib: dict[str, Any]) -> list[list[str]]:
     def counts(part: dict[str, Any]) -> str:
-        return f"{part['n'] - part['n_fake']} real, {part['n_fake']} fake"
+        reals = part["n"] - part["n_fake"]
+        return f"{reals} real, {part['n_fake']} fake; {part['coverage']:.1%} of the videos"
 
     def area(part: dict[str, Any]) -> str:
         auc = part["auc"]
         return f"**{auc['value']:.3f}** ({auc['low']:.3f} to {auc['high']:.3f})"
 
     return [
-        ["crops, all scored", counts(val), counts(calib)],
-        ["AUC", area(val), area(calib)],
-        *([name, f"{val[key]:.3f}", f"{calib[key]:.3f}"] for key, name in _LINES.items()),
+        ["scored", counts(reported), counts(calib)],
+        ["AUC", area(reported), area(calib)],
+        *([name, f"{reported[key]:.3f}", f"{calib[key]:.3f}"] for key, name in _LINES.items()),
     ]
 
 

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from unmask.evaluation.rows import Numbers, Rows, combined, numbered
 from unmask.scoring.aggregate import confident
-from unmask.scoring.calibrate import calibrated, sigmoid
+from unmask.scoring.calibrate import calibrated
 from unmask.types import Calibration
 
 Level = Literal["clip", "track", "video"]
 Rule = Literal["mean", "mean_logit", "confident"]
 Floats = NDArray[np.float64]
 
-_Combine = Callable[[Floats, Floats, Numbers], Floats]  # logits, probabilities, whose each is
+_Combine = Callable[[Floats, Numbers], Floats]  # probabilities, whose each is
 
 
 def scores_at(
@@ -40,7 +40,10 @@ def scores_at(
         return p_clip, places
     video = rows.codes("video")[0][places]
     person, first = numbered(combined(video, rows.whole("track")[places]))
-    p_person = _RULES[rule](logits, p_clip, person)
+    if rule == "mean_logit":  # the calibration is of logits, so it comes last
+        p_person = calibrated(calibration, _means(logits, person))
+    else:
+        p_person = _RULES[rule](p_clip, person)
     if level == "track":
         return p_person, places[first]
     of_video, first_person = numbered(video[first])
@@ -49,15 +52,7 @@ def scores_at(
     return highest, places[first[first_person]]
 
 
-def _mean(_: Floats, p_clip: Floats, person: Numbers) -> Floats:
-    return _means(p_clip, person)
-
-
-def _mean_logit(logits: Floats, _: Floats, person: Numbers) -> Floats:
-    return sigmoid(_means(logits, person))
-
-
-def _confident(_: Floats, p_clip: Floats, person: Numbers) -> Floats:
+def _confident(p_clip: Floats, person: Numbers) -> Floats:
     order = np.argsort(person, kind="stable")
     own = np.split(p_clip[order], np.cumsum(np.bincount(person))[:-1]) if len(person) else []
     return np.array([confident(some.tolist()) for some in own], np.float64)
@@ -67,8 +62,4 @@ def _means(values: Floats, person: Numbers) -> Floats:
     return np.bincount(person, values) / np.bincount(person)
 
 
-_RULES: dict[Rule, _Combine] = {
-    "mean": _mean,
-    "mean_logit": _mean_logit,
-    "confident": _confident,
-}
+_RULES: dict[Rule, _Combine] = {"mean": _means, "confident": _confident}

@@ -22,7 +22,7 @@ from unmask.evaluation.leaks import LEARNED_PARTS, Kinship, find_kin, refuse_kin
 from unmask.evaluation.open_exam import open_exam
 from unmask.evaluation.scores import Header, Rows, ScoresFile
 from unmask.evaluation.scoring_pass import score_cases
-from unmask.models.checkpoint import Checkpoint
+from unmask.models.checkpoint import Checkpoint, portable_recipe
 from unmask.pipeline.detector import DEFAULT_FRAMES, trained_checkpoint
 from unmask.pipeline.runtime import Backend, Device, open_runtime
 from unmask.video.corrupt import Corruption
@@ -167,7 +167,7 @@ def _header(
         target=wanted.target,
         unlabelled=exam.unlabelled,
         trained_on=kin.datasets,
-        recipe=_portable(meta.recipe),
+        recipe=portable_recipe(meta.recipe or {}),
         leaks=kin.leaks,
         leaks_allowed=allowed and bool(kin.leaks),
         overlaps=kin.overlaps,
@@ -179,13 +179,6 @@ def _header(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         key=digest_of(key),
     )
-
-
-def _portable(recipe: dict[str, Any] | None) -> dict[str, Any]:
-    """Leave out where the data lay on the machine that trained."""
-    if recipe is None:
-        return {}
-    return {**recipe, "data": {**recipe.get("data", {}), "paths": []}}
 
 
 def _learned_target(checkpoint: Checkpoint) -> Target:

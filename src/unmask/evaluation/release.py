@@ -4,7 +4,7 @@
 
 Weights are rounded to half precision, the graph is exported from the rounded weights, and that
 graph is calibrated and given its thresholds on the `calib` part of the recipe's own split, then
-measured once on `val`, which nothing was chosen on.
+measured once on `val`, or on `test` where the run chose on `val`: nothing was chosen there.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from unmask.evaluation import metrics
 from unmask.evaluation.card import write_card
 from unmask.evaluation.exam import Part, Wanted
 from unmask.evaluation.fitted import keep_fitted
-from unmask.evaluation.fixing import fit, thresholds_on
+from unmask.evaluation.fixing import fit, refuse_shared, thresholds_on
 from unmask.evaluation.intervals import interval
 from unmask.evaluation.open_exam import open_exam
 from unmask.evaluation.ranking import rank
 from unmask.evaluation.scores import Header, ScoresFile
 from unmask.evaluation.scoring_pass import score_cases
-from unmask.models.checkpoint import GRAPH, Checkpoint, read_checkpoint
+from unmask.models.checkpoint import GRAPH, Checkpoint, portable_recipe, read_checkpoint
 from unmask.models.weights import add_graph, load_network, save_checkpoint, write_metadata
 from unmask.pipeline.runtime import OpenVinoRuntime, Runtime, looking
 from unmask.types import Calibration, Thresholds
@@ -52,7 +52,7 @@ def release(
         out,
         load_network(source),
         name=source.meta.model,
-        recipe=portable(recipe),
+        recipe=portable_recipe(recipe),
         data_digest=source.meta.data_digest,
         licence=source.meta.licence,
         storage=torch.float16,
@@ -63,7 +63,11 @@ def release(
     # Calibrated in float32 and run so, it answers alike on processors with bf16 and without.
     meta = checkpoint.meta.model_copy(update={"mirrored": mirrored, "precision": "f32"})
     runtime = looking(OpenVinoRuntime(checkpoint.graph, precision="f32"), meta)
-    calib, val = (examine(checkpoint, data_dir, part, runtime) for part in ("calib", "val"))
+    # A run that chose on the data's own validation part has used it up.
+    chose_on_val = recipe["data"].get("choose_on") == "val"
+    part: Part = "test" if chose_on_val else "val"
+    calib, reported = (examine(checkpoint, data_dir, side, runtime) for side in ("calib", part))
+    refuse_shared(reported, calib)
     calibration = fit(calib, "platt").calibration
     thresholds = thresholds_on(calib, calibration, "clip", "mean")
     meta = meta.model_copy(
@@ -73,7 +77,7 @@ def release(
             "sha256": {**checkpoint.meta.sha256, **keep_fitted(out, calib)},
             "metrics": {
                 **source.meta.metrics,
-                "val": measure(val, calibration, thresholds),
+                "reported": {"part": part, **measure(reported, calibration, thresholds)},
                 "calib": measure(calib, calibration, thresholds),
             },
         }
@@ -105,11 +109,6 @@ def examine(checkpoint: Checkpoint, data_dir: Path, part: Part, runtime: Runtime
     return ScoresFile(header=header, rows=score_cases(exam.cases, runtime, meta.input_spec))
 
 
-def portable(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Leave out where the data lay on the machine that trained."""
-    return {**recipe, "data": {**recipe["data"], "paths": []}}
-
-
 def measure(scores: ScoresFile, calibration: Calibration, thresholds: Thresholds) -> dict[str, Any]:
     """Every number of the card, from scores alone."""
     header = replace(scores.header, calibration=calibration)
@@ -118,6 +117,7 @@ def measure(scores: ScoresFile, calibration: Calibration, thresholds: Thresholds
     reals, fakes = p[label == 0], p[label == 1]
     return {
         "data": header.data,
+        "coverage": seen.coverage,
         "n": len(label),
         "n_fake": int(label.sum()),
         "auc": asdict(interval(metrics.auc, label.tolist(), p, seen.source)),

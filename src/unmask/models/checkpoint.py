@@ -27,6 +27,7 @@ Precision = Literal["f32", "bf16", "int8"]
 DEFAULT_MODEL = "default"
 # Fields younger than the first checkpoints, which saw what their default says.
 _LATER = {"region", "kind", "knots"}
+_BEGINNINGS = ("init_from", "init", "teacher")  # of a recipe: weights to begin with or learn from
 _PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".bin", ".ckpt", ".tar", ".t7"}
 
 
@@ -155,6 +156,18 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     for name, wanted in meta.sha256.items():
         _verify(folder / name, wanted)
     return Checkpoint(folder=folder, meta=meta)
+
+
+def portable_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a resolved recipe where files lay on the machine that trained.
+
+    Of weights that it began with the name stays: a recipe's, a hub's, or a file's own.
+    """
+    begun = {key: recipe[key] for key in _BEGINNINGS if recipe.get(key)}
+    named = {
+        key: Path(name).name if Path(name).is_absolute() else name for key, name in begun.items()
+    }
+    return {**recipe, **named, "data": {**recipe.get("data", {}), "paths": []}}
 
 
 def _verify(file: Path, wanted: str) -> None:

@@ -111,7 +111,7 @@ def choose(scores: Sequence[ClipScore], count: int) -> list[ClipScore]:
     if len(scores) <= count:
         return list(scores)
     p_fake = [score.p_fake for score in scores]
-    picked = [int(np.argmax(p_fake)), int(np.argmin(p_fake))][:count]
+    picked = list(dict.fromkeys([int(np.argmax(p_fake)), int(np.argmin(p_fake))]))[:count]
     spread = np.linspace(0, len(scores) - 1, count).round().astype(int).tolist()
     picked += [i for i in spread if i not in picked][: count - len(picked)]
     return [scores[i] for i in sorted(picked)]

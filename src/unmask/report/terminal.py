@@ -7,7 +7,6 @@ file and on a terminal that knows ASCII only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -69,18 +68,28 @@ def print_error(path: Path | str, message: str, console: Console) -> None:
     _print(console, Text(said), indent=_VERDICT_WIDTH + 3)
 
 
-def print_summary(reports: Sequence[Report], n_failed: int, console: Console) -> None:
+class Tally:
+    """How many files got which answer, and why the undecided ones did; the same for any number."""
+
+    def __init__(self) -> None:
+        self.verdicts: Counter[VerdictName] = Counter()
+        self.doubts: Counter[str] = Counter()
+
+    def add(self, report: Report) -> None:
+        """Count a file's answer."""
+        self.verdicts[report.verdict] += 1
+        if report.verdict == "undecided":
+            self.doubts.update(report.reasons)
+
+
+def print_summary(tally: Tally, n_failed: int, console: Console) -> None:
     """How many files got which answer, why the undecided ones did, and how many were unreadable."""
-    total = len(reports) + n_failed
-    verdicts = Counter(report.verdict for report in reports)
-    counts = [f"{verdicts[name]} {name}" for name in BADGES] + [f"{n_failed} unreadable"]
+    total = tally.verdicts.total() + n_failed
+    counts = [f"{tally.verdicts[name]} {name}" for name in BADGES] + [f"{n_failed} unreadable"]
     line = f"{total} file{'' if total == 1 else 's'}: {', '.join(counts)}"
     _print(console, Text(line, style="bold"), indent=1)
-    doubts = Counter(
-        code for report in reports if report.verdict == "undecided" for code in report.reasons
-    )
-    if doubts:
-        why = ", ".join(f"{code} {count}" for code, count in doubts.most_common())
+    if tally.doubts:
+        why = ", ".join(f"{code} {count}" for code, count in tally.doubts.most_common())
         _print(console, Text(f"undecided because of: {why}"), indent=1)
 
 

@@ -118,6 +118,8 @@ def train(
                 run.save()
         if stopped == "budget" and run.progress.validated_step < run.progress.step:
             run.validate(loader, valid_set, interrupts)
+            if run.progress.validated_step < run.progress.step:
+                stopped = "interrupted"  # in the middle of it
         run.end(stopped)
     done = run.progress
     return Outcome(stopped=stopped, step=done.step, best_step=done.best_step, best=done.best)
@@ -196,6 +198,8 @@ class Run:
     def reason_to_stop(self, interrupts: Interrupts) -> Stopped | None:
         """Say why no further step should be done, if so."""
         config, progress = self.config, self.progress
+        if interrupts.requested and self.validation_is_due():
+            return "interrupted"  # in the middle of it
         if progress.step >= self.plan.total_steps:
             return "finished"
         if config.patience is not None and progress.stale >= config.patience:

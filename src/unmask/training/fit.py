@@ -20,6 +20,7 @@ from unmask.config import plain
 from unmask.datasets import loader
 from unmask.datasets.learned import LEARNED, Learned
 from unmask.datasets.samples import PlainSamples, open_samples, open_source
+from unmask.datasets.sources import Source
 from unmask.errors import DataError, UsageError
 from unmask.models.base import Network, Objective
 from unmask.models.checkpoint import Checkpoint, packaged, read_checkpoint
@@ -104,11 +105,25 @@ def open_examples(recipe: Recipe, network: Network) -> Examples:
     digest = open_source(recipe.data, view=spec.view).digest()
     train_set = open_samples(recipe.data, spec, "train")
     valid_set = open_samples(recipe.data, spec, "calib")
+    refuse_shared(train_set.source, valid_set.source)
     refuse_one_class(valid_set)
     if recipe.cached_codes:
         refuse_changing_codes(network, recipe.data)
     learned = learned_by(recipe, train_set.source, valid_set.source)
     return Examples(train=train_set, valid=valid_set, loader=loader, digest=digest, learned=learned)
+
+
+def refuse_shared(learned_from: Source, chosen_on: Source) -> None:
+    """Refuse to choose on recordings that are learned from.
+
+    Preparing data checks their sides; a file of crops, or a folder without sides, is all of them.
+    """
+    shared = set(learned_from.originals) & set(chosen_on.originals)
+    if shared:
+        raise DataError(
+            f"{len(shared)} recordings to choose on are learned from, too, such as {min(shared)}; "
+            "keep train and val apart, or set data.choose_on = share"
+        )
 
 
 def with_codes(

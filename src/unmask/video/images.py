@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal, cast
 
 import cv2
@@ -186,7 +187,11 @@ def _decode_still(path: Path, data: bytes, found: ImageFormat) -> tuple[Image, i
 
 
 def _to_rgb(picture: Stored) -> Image:
-    """RGB of one BGR or BGRA animation frame."""
+    """RGB of one animation frame: grey, BGR or BGRA, of 8 or 16 bits."""
+    if picture.dtype != np.uint8:
+        picture = np.asarray(picture >> 8, np.uint8)
+    if picture.ndim == 2:
+        return np.ascontiguousarray(np.repeat(picture[..., None], 3, axis=2))
     if picture.shape[2] == 4:
         rgb = np.ascontiguousarray(picture[..., 2::-1])
         return _over_backdrop(rgb, picture[..., 3] / 255.0)
@@ -243,12 +248,33 @@ def _damaged(path: Path) -> str:
 @contextmanager
 def _opencv(path: Path) -> Iterator[None]:
     """Name the file in OpenCV's errors, and keep its remarks on damage off the terminal."""
-    logging = cv2.utils.logging
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     try:
-        yield
+        with _SILENCE:
+            yield
     except cv2.error as error:
         raise UnreadableMediaError(_damaged(path)) from error
-    finally:
-        logging.setLogLevel(level)
+
+
+class _Silence:
+    """Silences OpenCV's log, which is one for all threads, while any of them is in here."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside, self._level = 0, 0
+
+    def __enter__(self) -> None:
+        logging = cv2.utils.logging
+        with self._lock:
+            if not self._inside:
+                self._level = logging.getLogLevel()
+                logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                cv2.utils.logging.setLogLevel(self._level)
+
+
+_SILENCE = _Silence()

@@ -60,11 +60,10 @@ def swaps_sides(orientation: int) -> bool:
 def of_frame(frame: av.VideoFrame) -> int:
     """How a decoded frame is held; FFmpeg hands it out as stored.
 
-    PyAV's side data hold on to their frame in a cycle, 3 MB of 1080p: they are asked for only
-    where there is a turn, and callers ask once per stream.
+    FFmpeg's own number of degrees does not tell a picture turned upside down as in a mirror from
+    one that is upright. PyAV's side data hold on to their frame in a cycle, 3 MB of 1080p: callers
+    ask once per stream.
     """
-    if frame.rotation == 0:
-        return UPRIGHT
     matrix = cast(SideData | None, frame.side_data.get("DISPLAYMATRIX"))
     return from_display_matrix(bytes(matrix)) if matrix else UPRIGHT
 

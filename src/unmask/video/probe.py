@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from unmask.errors import UnreadableMediaError
 from unmask.types import VideoInfo
 from unmask.video import images, orientation
+from unmask.video.aspect import pixel_aspect, square_size
 from unmask.video.container import (
     demuxed,
     moving_pictures,
@@ -89,7 +90,7 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream) -> Vid
         scan, declared_s = replace(scan, pts=[], n_packets=n_packets), None
     variable, rate = _timing(scan, stream)
     turned = orientation.of_frame(scan.first)
-    sides = (scan.first.width, scan.first.height)
+    sides = square_size(scan.first.width, scan.first.height, pixel_aspect(stream))
     width, height = reversed(sides) if orientation.swaps_sides(turned) else sides
     audio = next((s for s in container.streams.audio if s.codec_context is not None), None)
     duration_s = _measured_duration(scan, stream, rate) if declared_s is None else declared_s

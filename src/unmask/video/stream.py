@@ -21,6 +21,7 @@ from unmask.cores import usable_cores
 from unmask.errors import UnreadableMediaError
 from unmask.types import Image, VideoInfo
 from unmask.video import orientation
+from unmask.video.aspect import pixel_aspect, squared
 from unmask.video.clock import Clock
 from unmask.video.colour import to_rgb
 from unmask.video.container import demuxed, open_container, picture_stream
@@ -90,10 +91,11 @@ class VideoSource:
         return "; ".join(parts) or None
 
     def rgb(self, picture: av.VideoFrame) -> Image:
-        """Convert a frame to upright RGB."""
+        """Convert a frame to upright RGB of square pixels."""
         if self._orientation is None:
             self._orientation = orientation.of_frame(picture)
-        return orientation.upright(to_rgb(picture, self._converter), self._orientation)
+        stored = squared(to_rgb(picture, self._converter), self._aspect)
+        return orientation.upright(stored, self._orientation)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -102,6 +104,7 @@ class VideoSource:
     def _open(self) -> None:
         self._container = open_container(self._info.path)
         self._stream = picture_stream(self._info.path, self._container)
+        self._aspect = pixel_aspect(self._stream)
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = _threads()
         self._clock = Clock(self._stream.time_base, self._info.fps)
