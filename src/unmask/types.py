@@ -326,6 +326,7 @@ class ModelInfo:
     licence: str = ""
     view: View = "face"  # what it looks at
     listens: bool = False  # to the sound, beside what it looks at or alone
+    scope: str = ""  # in a sentence: which forgeries it knows, and which it does not
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -222,6 +222,8 @@ def test_a_name_that_no_file_can_have_is_a_file_that_cannot_be_read(tiny_detecto
 
 
 def test_an_unreadable_file_is_an_error_in_python(tiny_detector, tmp_path):
+    with pytest.raises(UnreadableMediaError, match="only files on this machine"):
+        tiny_detector.scan("https://example.org/a.mp4")
     with pytest.raises(UnreadableMediaError, match=r"gone\.mp4: there is no such file"):
         tiny_detector.scan(tmp_path / "gone.mp4")
 
@@ -240,6 +242,7 @@ def test_folders_give_their_media_by_name_and_leave_other_programs_files(tmp_pat
     (tmp_path / "a.mov").unlink()
     with pytest.raises(UsageError, match="no video or image in this folder"):
         find_media([tmp_path])
+    assert find_media([named, tmp_path]) == [named, tmp_path], "one empty folder costs itself alone"
 
 
 def test_a_person_who_cannot_be_judged_is_still_scored(tiny_detector, tmp_path):

@@ -16,7 +16,10 @@ def train(
         str, typer.Argument(metavar="RECIPE", help="A recipe's name, or a .toml file.")
     ],
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the recipe's data paths begin.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Prepared data or face crops, as the recipe's data.reader says."
+        ),
     ] = None,
     overrides: Annotated[
         list[str] | None,

@@ -28,6 +28,7 @@ from unmask.clips.tensors import dlib_landmarks
 from unmask.datasets.crop_landmarks import crop_landmarks
 from unmask.datasets.learned import Learned
 from unmask.datasets.sources import Landmarks, WholeTracks
+from unmask.datasets.store import RECORD
 from unmask.errors import DataError
 from unmask.faces.quality import sharpness
 from unmask.types import Face, FaceQuality, Image, Track
@@ -183,7 +184,12 @@ def _parquet_files(path: Path, part: Part) -> list[Path]:
         raise DataError(f"{path}: no such file or folder of face crops")
     found = sorted(path.glob(f"{part}*.parquet"))
     if not found:
-        raise DataError(f"{path}: holds no {part}*.parquet; name the Parquet files one by one")
+        if (path / RECORD).exists():
+            raise DataError(f"{path}: is prepared data; read it with --set data.reader=prepared")
+        raise DataError(
+            f"{path}: holds no {part}*.parquet. Of videos make faces first (unmask prepare); of "
+            "pictures in real/ and fake/ say so (--set data.reader=folder)"
+        )
     return found
 
 

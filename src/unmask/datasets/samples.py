@@ -117,7 +117,7 @@ def open_source(
         DataError: nothing there, or not what the reader expects.
     """
     if not config.paths:
-        raise DataError("no data was named: give files or folders of faces (data.paths)")
+        raise DataError("no data was named: give a folder of faces with --data (data.paths)")
     source: Source
     if config.reader == "prepared":
         urls = [_url(path) for path in config.paths]

@@ -176,8 +176,8 @@ def _unmeasured(seen: set[str], scores: Sequence[ScoresFile]) -> str:
     foreign = [f.header.data for f in scores if not _learned(f)]
     if not foreign:
         gaps.append("data sets that it did not learn from")
-    lines = [f"* {gap}: **unmeasured**" for gap in gaps]
-    return "\n".join(["## Unmeasured", "", *(lines or ["Nothing of the usual list."])])
+    gaps.append("other generators than those named here, photographs, whole videos with fakes")
+    return "\n".join(["## Unmeasured", "", *(f"* {gap}: **unmeasured**" for gap in gaps)])
 
 
 def _learned(file: ScoresFile) -> bool:

@@ -37,12 +37,19 @@ from unmask.types import Calibration, Thresholds
 
 
 def release(
-    trained: Path, data_dir: Path, out: Path, *, of: Sequence[str] = (), mirrored: bool = False
+    trained: Path,
+    data_dir: Path,
+    out: Path,
+    *,
+    of: Sequence[str] = (),
+    mirrored: bool = False,
+    scope: str = "",
 ) -> Checkpoint:
     """Write a calibrated, measured checkpoint with its graph to `out`.
 
     `of` names the data sets that face crops were made of, where their folder's name does not.
-    `mirrored` lets it look at every face's mirror image, too, and answer with the mean.
+    `mirrored` lets it look at every face's mirror image, too, and answer with the mean. `scope` is
+    printed with every answer: which forgeries it knows, and which it does not.
     """
     source = read_checkpoint(trained)
     recipe = source.meta.recipe
@@ -61,7 +68,8 @@ def release(
     checkpoint = add_graph(out)
     assert checkpoint.graph is not None, "add_graph has just exported it"
     # Calibrated in float32 and run so, it answers alike on processors with bf16 and without.
-    meta = checkpoint.meta.model_copy(update={"mirrored": mirrored, "precision": "f32"})
+    settings = {"mirrored": mirrored, "precision": "f32", "scope": scope}
+    meta = checkpoint.meta.model_copy(update=settings)
     runtime = looking(OpenVinoRuntime(checkpoint.graph, precision="f32"), meta)
     # A run that chose on the data's own validation part has used it up.
     chose_on_val = recipe["data"].get("choose_on") == "val"
@@ -70,6 +78,15 @@ def release(
     refuse_shared(reported, calib)
     calibration = fit(calib, "platt").calibration
     thresholds = thresholds_on(calib, calibration, "clip", "mean")
+    found = measure(reported, calibration, thresholds)
+    # What a threshold costs is what it costs where it was not fitted.
+    thresholds = replace(
+        thresholds,
+        fake_fpr=found["reals_called_fake"],
+        real_fpr=found["reals_not_called_real"],
+        real_fnr=found["fakes_called_real"],
+        measured_on=reported.header.data,
+    )
     meta = meta.model_copy(
         update={
             "calibration": calibration,
@@ -77,7 +94,7 @@ def release(
             "sha256": {**checkpoint.meta.sha256, **keep_fitted(out, calib)},
             "metrics": {
                 **source.meta.metrics,
-                "reported": {"part": part, **measure(reported, calibration, thresholds)},
+                "reported": {"part": part, **found},
                 "calib": measure(calib, calibration, thresholds),
             },
         }
@@ -147,8 +164,16 @@ def main() -> None:
     parser.add_argument("--card", type=Path)
     parser.add_argument("--of", action="append", default=[], help="data set that crops are of")
     parser.add_argument("--mirrored", action="store_true", help="look at mirror images, too")
+    parser.add_argument("--scope", default="", help="which forgeries it knows, in a sentence")
     given = parser.parse_args()
-    checkpoint = release(given.trained, given.data, given.out, of=given.of, mirrored=given.mirrored)
+    checkpoint = release(
+        given.trained,
+        given.data,
+        given.out,
+        of=given.of,
+        mirrored=given.mirrored,
+        scope=given.scope,
+    )
     if given.card:
         write_card(checkpoint, given.card)
 

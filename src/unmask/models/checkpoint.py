@@ -50,6 +50,7 @@ class Metadata(BaseModel):
     version: str  # of unmask
     precision: Precision | None = None  # that the graph was exported for; None = the best there is
     mirrored: bool = False  # scores are means of a view's and its mirror image's
+    scope: str = ""  # in a sentence: which forgeries it knows, and which it does not
     sha256: dict[str, str]  # file name -> hash
 
     @model_validator(mode="before")

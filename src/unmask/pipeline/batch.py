@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 # What a folder is searched for. A file named outright is read whatever it is called.
 _ENDINGS = (
-    "mp4 m4v mov mkv webm avi mpg mpeg ts mts 3gp flv wmv ogv gif "
-    "jpg jpeg png webp avif bmp tif tiff heic"
+    "mp4 m4v mov mkv webm avi mpg mpeg ts mts m2ts 3gp flv wmv ogv gif "
+    "jpg jpeg jfif png apng webp avif bmp tif tiff heic heif"
 )
 MEDIA_SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
 _MOST_WORKERS = 4  # by default: each holds some frames, and the network alone keeps cores busy
@@ -38,11 +38,13 @@ class Failure:
 def find_media(paths: Iterable[Path]) -> list[Path]:
     """Files to scan: those named, and all media below the folders named, in order of name.
 
-    Hidden files in folders are passed over: they are other programs' (macOS's `._clip.mp4`).
+    Hidden files in folders are passed over: they are other programs' (macOS's `._clip.mp4`). A
+    folder without media stands for itself, and is answered for like a file that is not there.
 
     Raises:
-        UsageError: there is no media in a folder.
+        UsageError: there is no media in any folder, and no file was named.
     """
+    paths = list(paths)
     found: list[Path] = []
     for path in paths:
         if not _is_folder(path):
@@ -50,9 +52,9 @@ def find_media(paths: Iterable[Path]) -> list[Path]:
             continue
         inside = sorted(p for p in path.rglob("*") if _is_visible_media(p.relative_to(path)))
         files = [p for p in inside if p.is_file()]
-        if not files:
-            raise UsageError(f"{path}: no video or image in this folder, going by the names")
-        found += files
+        found += files or [path]
+    if found and all(map(_is_folder, found)):
+        raise UsageError(_nothing_in(found[0]))
     return found
 
 
@@ -66,6 +68,8 @@ def scan_all(
     cancelled = Event()
 
     def answer(path: Path) -> Report | Failure:
+        if _is_folder(path):
+            return Failure(path=path, error=UnreadableMediaError(_nothing_in(path)))
         try:
             return detector.scan(path, n_frames=n_frames, is_cancelled=cancelled.is_set)
         except UnmaskError as error:
@@ -99,6 +103,10 @@ def usual_workers(n_files: int) -> int:
     All share the network; each holds a face detector and a few frames of its own.
     """
     return max(1, min(n_files, usable_cores(), _MOST_WORKERS))
+
+
+def _nothing_in(folder: Path) -> str:
+    return f"{folder}: no video or image in this folder, going by the names"
 
 
 def _is_folder(path: Path) -> bool:

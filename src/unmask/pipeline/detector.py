@@ -85,6 +85,7 @@ class Detector:
             licence=meta.licence,
             view=meta.input_spec.view,
             listens=meta.input_spec.audio is not None,
+            scope=meta.scope,
         )
         self._runtime = runtime
         self._of_thread = threading.local()

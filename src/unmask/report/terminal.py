@@ -147,6 +147,7 @@ def _provenance(report: Report) -> list[str]:
         words.input_facts(report),
         f"{words.readable(model.name)} · {words.readable(model.runtime)} · {mark}",
         words.threshold_cost(model.thresholds, report.input.kind),
+        *([words.readable(model.scope)] if model.scope else []),
         " · ".join(times),
     ]
 

@@ -195,8 +195,8 @@ def threshold_cost(thresholds: Thresholds | None, kind: MediaKind) -> str:
     if fake is None or real is None:
         return f"How many real {other or unit}s reach the thresholds is unmeasured."
     data = f", measured on {readable(thresholds.measured_on)}" if thresholds.measured_on else ""
-    rest = f" For whole {other}s these rates are unmeasured." if other == "video" else ""
-    rest = f" For single {other}s these rates are unmeasured." if other == "image" else rest
+    apart = {"video": "whole videos and ", "image": "single images and "}.get(other, "")
+    rest = f" For {apart}other material these rates are unmeasured."
     if thresholds.real_fnr is None:
         found = f"{percent(fake)} reach the threshold for fake and {percent(real)} the one for real"
         return f"Of real {unit}s, {found}{data}.{rest}"

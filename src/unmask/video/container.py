@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar, cast
@@ -31,7 +32,7 @@ def read_head(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except FileNotFoundError as error:
-        raise UnreadableMediaError(f"{path}: there is no such file. Check the name.") from error
+        raise UnreadableMediaError(f"{path}: {_why_missing(path)}") from error
     except (IsADirectoryError, PermissionError) as error:  # Windows calls a folder the latter
         what = "is a folder" if path.is_dir() else "may not be read (permission denied)"
         raise UnreadableMediaError(f"{path}: {what}.") from error
@@ -40,6 +41,12 @@ def read_head(path: Path) -> bytes:
     if not head:
         raise UnreadableMediaError(f"{path}: is empty (0 bytes). Copy or download it again.")
     return head
+
+
+def _why_missing(path: Path) -> str:
+    if re.match(r"[a-z][a-z0-9+.-]+:/", path.as_posix()) or path == Path("-"):
+        return "only files on this machine are read. Download it first, and name the file."
+    return "there is no such file. Check the name."
 
 
 def open_container(path: Path) -> InputContainer:

@@ -131,6 +131,7 @@ def _limits(report: Report) -> list[str]:
     )
     return [
         said[report.verdict],
+        *([report.model.scope] if report.model.scope else []),
         *([chance] if p_fake is not None else []),
         _examined(report.model),
         "It does not say who made a manipulation, how, or why. It is one measurement by one "
