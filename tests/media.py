@@ -76,7 +76,7 @@ def write_clip(
     codec: str = "libx264",
     pixel_format: str = "yuv420p",
     turn_deg: int = 0,
-    aspect: Fraction = Fraction(1),
+    aspect: Fraction | None = None,
     sound: Sound | None = None,
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
@@ -93,7 +93,8 @@ def write_clip(
         )
         picture.pix_fmt = pixel_format
         picture.codec_context.time_base = step
-        picture.codec_context.sample_aspect_ratio = aspect
+        if aspect is not None:
+            picture.codec_context.sample_aspect_ratio = aspect
         heard = _add_sound(container, sound) if sound else None
         for k, upright in enumerate(drawn):
             stored = np.ascontiguousarray(np.rot90(upright, turn_deg // 90))

@@ -178,7 +178,7 @@ def _answers(calibration: Calibration | None, thresholds: Thresholds | None) -> 
 def _limits(meta: Metadata) -> Iterator[str]:
     """What its input, its data and its numbers exclude."""
     data: dict[str, Any] = (meta.recipe or {}).get("data", {})
-    forged = ", ".join(data.get("forge_methods") or ())
+    forged = ", ".join(dict.fromkeys(data.get("forge_methods") or ()))
     blends = f" and from reals forged on the spot ({forged})" if data.get("forged_share") else ""
     methods = ", ".join(data.get("methods") or ()) or "the fakes of the data named above"
     yield (

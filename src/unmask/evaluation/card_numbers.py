@@ -176,7 +176,7 @@ def _unmeasured(seen: set[str], scores: Sequence[ScoresFile]) -> str:
     foreign = [f.header.data for f in scores if not _learned(f)]
     if not foreign:
         gaps.append("data sets that it did not learn from")
-    gaps.append("other generators than those named here, photographs, whole videos with fakes")
+    gaps.append("generators, cameras and people other than those of a table above")
     return "\n".join(["## Unmeasured", "", *(f"* {gap}: **unmeasured**" for gap in gaps)])
 
 
