@@ -55,7 +55,11 @@ def evaluate(
         ),
     ] = None,
     part: Annotated[
-        str | None, typer.Option(metavar="SIDE", help="test (default) or val: what is reported.")
+        str | None,
+        typer.Option(
+            metavar="SIDE",
+            help="What is reported: test (default), val, or all of it.",
+        ),
     ] = None,
     corrupt: Annotated[
         list[str] | None,
@@ -118,7 +122,7 @@ def evaluate(
     told = _suite(suite, checkpoints or [], entries)
     given = {
         "protocols": _protocols(protocol or []),
-        "part": _one_of("--part", part, ("test", "val")),
+        "part": _one_of("--part", part, ("test", "val", "all")),
         "corrupt": tuple(corrupt or ()),
         "clips": clips,
         "limit": limit,

@@ -99,7 +99,8 @@ def refuse_none(exam: Exam, part: Part) -> Exam:
         DataError: naming the side.
     """
     if not exam.cases:
-        raise DataError(f"{exam.name}: no video with a label on the side {part}")
+        others = " --part all takes every side." if part in ("val", "test") else ""
+        raise DataError(f"{exam.name}: no video with a label on the side {part}.{others}")
     return exam
 
 

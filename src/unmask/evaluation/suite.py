@@ -181,7 +181,7 @@ def _validation(scores: ScoresFile, job: Job, work: _Work, watch: Watch) -> Scor
         if named.file not in work.validations:
             work.validations[named.file] = _scores(named, work, watch)
         return work.validations[named.file]
-    if job.part == "test" and not _learned_here(scores, job.detector):
+    if job.part != "val" and not _learned_here(scores, job.detector):
         return (
             "it is not known to have learned from these data, and what is fixed on their val side "
             "would be tuned to them (--calibrate-on DIR does so all the same)"

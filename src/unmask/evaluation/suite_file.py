@@ -27,7 +27,7 @@ from unmask.evaluation.scores import Level, Rule
 from unmask.models.checkpoint import METADATA, packaged
 from unmask.video.corrupt import parse_corruptions
 
-Part = Literal["test", "val"]
+Part = Literal["test", "val", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
