@@ -39,6 +39,8 @@ def test_the_counts_of_dtn_are_those_of_its_paper(cli):
 def test_the_table_names_every_network_in_full(cli):
     done = cli("models")
     assert done.code == 0
-    lines = done.out.splitlines()
+    table, _, default = done.out.partition("\n\n")
+    lines = table.splitlines()
+    assert default.startswith("default = ")
     assert len({len(line) for line in lines}) == 1
     assert [line.split()[0] for line in lines[1:]] == list(unmask.list_models())

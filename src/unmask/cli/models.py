@@ -30,6 +30,24 @@ def models(
         left = (cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True))
         right = (cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True))
         print("  ".join((*left, *right)))
+    if words := _default():
+        print(f"\n{words}")
+
+
+def _default() -> str:
+    """What `--model default`, which no row is named, stands for; empty where none is packaged."""
+    from unmask.models.checkpoint import DEFAULT_MODEL, packaged, read_checkpoint
+
+    folder = packaged(DEFAULT_MODEL)
+    if folder is None:
+        return ""
+    meta = read_checkpoint(folder).meta
+    recipe = (meta.recipe or {}).get("name", "an unnamed recipe")
+    looks = ", looking at mirror images, too" if meta.mirrored else ""
+    return (
+        f"{DEFAULT_MODEL} = {meta.model} as {recipe} trained it, "
+        f"at {meta.input_spec.size_px} px{looks}\n{meta.scope}\n{meta.licence}"
+    )
 
 
 def _cells(row: Row) -> tuple[str, ...]:
