@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,11 @@ class FaceDetector:
         """`cache` keeps the weights as plain arrays; default: `faces/` in the cache folder."""
         self.config = config or DetectorConfig()
         self._cache = cache or cache_folder() / "faces"
+
+    def prepared(self) -> Self:
+        """Read and compile the networks now, which the first search would do."""
+        self._pnet, self._rnet, self._onet  # noqa: B018
+        return self
 
     def detect(self, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
         """Faces of every image (H, W, 3) RGB uint8, best first; images may differ in size.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,14 @@ class Detector:
     May scan in several threads at once, each of which has its own face detector.
     """
 
-    def __init__(self, checkpoint: Checkpoint, runtime: Runtime, sha256: str) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        runtime: Runtime,
+        sha256: str,
+        faces: Future[FaceDetector] | None = None,
+    ) -> None:
+        """`faces`, if it is being prepared already, serves the first thread that scans."""
         meta = checkpoint.meta
         self.input_spec: InputSpec = meta.input_spec
         self.calibration = meta.calibration or Calibration()
@@ -89,6 +97,7 @@ class Detector:
         )
         self._runtime = runtime
         self._of_thread = threading.local()
+        self._waiting = deque([faces] if faces else [])
 
     def scan(
         self,
@@ -172,9 +181,15 @@ class Detector:
         if self.input_spec.view != "face":
             return ingest_scene(path, self.input_spec, n_frames=n_frames, look=look)
         if not hasattr(self._of_thread, "faces"):
-            self._of_thread.faces = FaceDetector()
+            self._of_thread.faces = self._new_faces()
         faces = self._of_thread.faces
         return ingest(path, self.input_spec, n_frames=n_frames, faces=faces, look=look)
+
+    def _new_faces(self) -> FaceDetector:
+        try:
+            return self._waiting.popleft().result()
+        except IndexError:
+            return FaceDetector()
 
     def _listener(self, path: Path) -> Listener | None:
         return None if self.input_spec.audio is None else Listener(path, self.input_spec.audio)
@@ -291,7 +306,11 @@ def load(
     checkpoint = find_checkpoint(model) if allow_untrained else trained_checkpoint(model)
     if checkpoint is None:
         return _untrained(str(model), backend, device)
-    return Detector(checkpoint, *open_runtime(checkpoint, backend, device))
+    with ThreadPoolExecutor(1, thread_name_prefix="unmask-faces") as beside:
+        # What finds faces is compiled while the network is: it shortens a scan's first second.
+        sees_faces = checkpoint.meta.input_spec.view == "face"
+        faces = beside.submit(FaceDetector().prepared) if sees_faces else None
+        return Detector(checkpoint, *open_runtime(checkpoint, backend, device), faces)
 
 
 def trained_checkpoint(model: str | Path) -> Checkpoint:
