@@ -155,3 +155,11 @@ def test_the_card_of_the_default_detector_is_what_its_checkpoint_says():
     said = iter((DOCS / "model-card.md").read_text(encoding="utf-8").splitlines())
     for line in (text + rest[rest.index("## What it cannot do") :]).splitlines():
         assert line in said, f"in this order: {line}"
+
+
+def test_the_graph_that_ships_does_not_tell_where_it_was_made():
+    found = packaged("default")
+    if found is None:
+        pytest.skip("no detector is packaged")
+    data = (found / "model.onnx").read_bytes()
+    assert b".py" not in data

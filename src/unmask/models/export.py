@@ -69,6 +69,18 @@ def export_onnx(network: Network, file: Path, *, joined: bool = True) -> None:
         )
     assert program is not None, "the dynamo exporter always returns a program"
     program.save(file, external_data=False)
+    _leave_out_traces(file)
+
+
+def _leave_out_traces(file: Path) -> None:
+    """Take out where in whose Python files each node came from: it is nobody's business."""
+    import onnx
+
+    model = onnx.load(file)
+    graph = model.graph
+    for part in (*graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
+    onnx.save(model, file)
 
 
 def halve_weights(file: Path) -> None:
