@@ -26,6 +26,8 @@ from unmask.errors import ConfigError
 T = TypeVar("T")
 Table = dict[str, Any]
 
+REFERRING = ("init_from", "init", "teacher")  # keys of a recipe that name a checkpoint
+
 
 def read_toml(path: Path) -> Table:
     """Read a TOML file, or say where it is not TOML."""

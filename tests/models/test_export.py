@@ -50,6 +50,10 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def test_a_graph_does_not_tell_whose_files_it_was_made_from(graph: Path) -> None:
+    assert b".py" not in graph.read_bytes()
+
+
 def save(folder: Path, network: Network) -> None:
     save_checkpoint(folder, network, name=CASE.model)
 

@@ -6,6 +6,7 @@ and the number of workers changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
@@ -18,7 +19,7 @@ from unmask.clips.windows import every_window
 from unmask.datasets.augment import draw
 from unmask.datasets.augmented import Mask, augmented_masks, augmented_views
 from unmask.datasets.dataconfig import DataConfig
-from unmask.datasets.sources import Places, Sights, Source, heard, places_of_clips
+from unmask.datasets.sources import Landmarks, Places, Sights, Source, heard, places_of_clips
 from unmask.errors import DataError
 from unmask.forge.methods import FaceMethod, forge_face
 from unmask.forge.selfblend import BlendPlan, SelfBlend, apply_plan, draw_plan
@@ -147,19 +148,20 @@ class DrawnSamples:
         return [np.rint(mask * 255).astype(np.uint8) for mask in masks]
 
     def _blends(self, faces: list[Face], plan: BlendPlan, pick: Pick) -> list[SelfBlend]:
-        places = self.source.landmarks(pick.row, faces)
-        return [
-            apply_plan(face.crop, points, plan) for face, points in zip(faces, places, strict=True)
-        ]
+        return [apply_plan(crop, points, plan) for crop, points in self._placed(faces, pick)]
 
     def _made(
         self, faces: list[Face], method: FaceMethod, pick: Pick, epoch: int
     ) -> list[tuple[Image, NDArray[np.float32]]]:
-        places = self.source.landmarks(pick.row, faces)
         return [
-            forge_face(face.crop, points, method, self._dice(method, pick, epoch))
-            for face, points in zip(faces, places, strict=True)
+            forge_face(crop, points, method, self._dice(method, pick, epoch))
+            for crop, points in self._placed(faces, pick)
         ]
+
+    def _placed(self, faces: list[Face], pick: Pick) -> Iterator[tuple[Image, Landmarks]]:
+        """Every crop with the landmarks in it."""
+        crops = (face.crop for face in faces)
+        return zip(crops, self.source.landmarks(pick.row, faces), strict=True)
 
     def _method(self, pick: Pick, epoch: int) -> FaceMethod:
         """Say how a twin is forged; one method alone needs no die."""

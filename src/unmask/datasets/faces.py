@@ -52,7 +52,7 @@ class FaceTable(WholeTracks):
     crop_px: Sequence[int | None]  # side of the crop before it was resized; None = not known
     datasets: tuple[str, ...] = ()  # names of the data that the rows are of
     looks_for_landmarks: bool = True  # or takes the typical ones
-    _seen: dict[int, Landmarks] = field(default_factory=dict, repr=False)  # by row
+    _seen: dict[int, Landmarks] = field(default_factory=dict, init=False, repr=False)  # by row
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -187,8 +187,9 @@ def _parquet_files(path: Path, part: Part) -> list[Path]:
         if (path / RECORD).exists():
             raise DataError(f"{path}: is prepared data; read it with --set data.reader=prepared")
         raise DataError(
-            f"{path}: holds no {part}*.parquet. Of videos make faces first (unmask prepare); of "
-            "pictures in real/ and fake/ say so (--set data.reader=folder)"
+            f"{path}: holds no {part}*.parquet; name the Parquet files one by one. Of videos make "
+            "faces first (unmask prepare); of pictures in real/ and fake/ say so (--set "
+            "data.reader=folder)"
         )
     return found
 

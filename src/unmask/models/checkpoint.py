@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from unmask.config import REFERRING
 from unmask.errors import CheckpointError
 from unmask.models.table import TABLE
 from unmask.types import Calibration, InputSpec, Thresholds
@@ -27,7 +28,6 @@ Precision = Literal["f32", "bf16", "int8"]
 DEFAULT_MODEL = "default"
 # Fields younger than the first checkpoints, which saw what their default says.
 _LATER = {"region", "kind", "knots"}
-_BEGINNINGS = ("init_from", "init", "teacher")  # of a recipe: weights to begin with or learn from
 _PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".bin", ".ckpt", ".tar", ".t7"}
 
 
@@ -164,7 +164,7 @@ def portable_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
 
     Of weights that it began with the name stays: a recipe's, a hub's, or a file's own.
     """
-    begun = {key: recipe[key] for key in _BEGINNINGS if recipe.get(key)}
+    begun = {key: recipe[key] for key in REFERRING if recipe.get(key)}
     named = {
         key: Path(name).name if Path(name).is_absolute() else name for key, name in begun.items()
     }

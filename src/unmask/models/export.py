@@ -68,19 +68,11 @@ def export_onnx(network: Network, file: Path, *, joined: bool = True) -> None:
             optimize=joined,
         )
     assert program is not None, "the dynamo exporter always returns a program"
+    for node in program.model.graph.all_nodes():  # no word of whose Python files they came from
+        for part in (node, *node.inputs, *node.outputs):
+            if part is not None:
+                part.metadata_props.clear()
     program.save(file, external_data=False)
-    _leave_out_traces(file)
-
-
-def _leave_out_traces(file: Path) -> None:
-    """Take out where in whose Python files each node came from: it is nobody's business."""
-    import onnx
-
-    model = onnx.load(file)
-    graph = model.graph
-    for part in (*graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
-        del part.metadata_props[:]
-    onnx.save(model, file)
 
 
 def halve_weights(file: Path) -> None:

@@ -44,7 +44,6 @@ def find_media(paths: Iterable[Path]) -> list[Path]:
     Raises:
         UsageError: there is no media in any folder, and no file was named.
     """
-    paths = list(paths)
     found: list[Path] = []
     for path in paths:
         if not _is_folder(path):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,9 +77,9 @@ class Detector:
         checkpoint: Checkpoint,
         runtime: Runtime,
         sha256: str,
-        faces: Future[FaceDetector] | None = None,
+        faces: FaceDetector | None = None,
     ) -> None:
-        """`faces`, if it is being prepared already, serves the first thread that scans."""
+        """`faces`, if it is there already, serves the first thread that scans."""
         meta = checkpoint.meta
         self.input_spec: InputSpec = meta.input_spec
         self.calibration = meta.calibration or Calibration()
@@ -97,7 +96,7 @@ class Detector:
         )
         self._runtime = runtime
         self._of_thread = threading.local()
-        self._waiting = deque([faces] if faces else [])
+        self._spare = [faces] if faces else []
 
     def scan(
         self,
@@ -187,8 +186,8 @@ class Detector:
 
     def _new_faces(self) -> FaceDetector:
         try:
-            return self._waiting.popleft().result()
-        except IndexError:
+            return self._spare.pop()
+        except IndexError:  # asked first, another thread could take it in between
             return FaceDetector()
 
     def _listener(self, path: Path) -> Listener | None:
@@ -306,11 +305,13 @@ def load(
     checkpoint = find_checkpoint(model) if allow_untrained else trained_checkpoint(model)
     if checkpoint is None:
         return _untrained(str(model), backend, device)
+    if checkpoint.meta.input_spec.view != "face":
+        return Detector(checkpoint, *open_runtime(checkpoint, backend, device))
+    # What finds faces is compiled while the network is: it shortens a scan's first second.
     with ThreadPoolExecutor(1, thread_name_prefix="unmask-faces") as beside:
-        # What finds faces is compiled while the network is: it shortens a scan's first second.
-        sees_faces = checkpoint.meta.input_spec.view == "face"
-        faces = beside.submit(FaceDetector().prepared) if sees_faces else None
-        return Detector(checkpoint, *open_runtime(checkpoint, backend, device), faces)
+        faces = beside.submit(FaceDetector().prepared)
+        opened = open_runtime(checkpoint, backend, device)
+    return Detector(checkpoint, *opened, faces.result())
 
 
 def trained_checkpoint(model: str | Path) -> Checkpoint:

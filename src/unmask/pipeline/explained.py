@@ -138,11 +138,10 @@ def _clip(
     from unmask.models.base import to_tensors
 
     network = detector.network
-    device = next(network.parameters()).device
-
-    clip = to_tensors(batch, device)
+    clip = to_tensors(batch, next(network.parameters()).device)
+    # One map for each frame.
     maps = explain(network, clip, method, mirrored=detector.is_mirrored)[0].cpu().numpy()
-    told = np.flatnonzero(np.isfinite(maps).all((1, 2)))  # of T
+    told = np.flatnonzero(np.isfinite(maps).all((1, 2)))
     middle = len(maps) // 2
     t = middle if middle in told else int(told[0])
     views = cut_views(question.sights, detector.input_spec)

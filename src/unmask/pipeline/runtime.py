@@ -112,17 +112,12 @@ class Mirrored:
     def __call__(self, batch: Batch) -> Output:
         """Score clips; the mirror image's activation map is turned back before it is averaged."""
         plain = self.once(batch)
-        turned = self.once(mirror_image(batch))
+        turned = self.once(replace(batch, frames=np.ascontiguousarray(batch.frames[..., ::-1])))
         half = np.float32(0.5)
         return Output(
             logit=half * (plain.logit + turned.logit),
             aux={name: half * (a + turned.aux[name][..., ::-1]) for name, a in plain.aux.items()},
         )
-
-
-def mirror_image(batch: Batch) -> Batch:
-    """Turn every view of a batch of arrays round; sound stays."""
-    return replace(batch, frames=np.ascontiguousarray(batch.frames[..., ::-1]))
 
 
 def looking(runtime: Runtime, meta: Metadata) -> Runtime:

@@ -27,13 +27,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from unmask.config import Table, build, merge, parse_overrides, read_toml, suggestion
+from unmask.config import REFERRING, Table, build, merge, parse_overrides, read_toml, suggestion
 from unmask.errors import ConfigError, UsageError
 
 RUNS = Path("runs")
 SCALES = ("full", "tiny")
 REFERENCE = "recipe:"
-REFERRING = ("init_from", "init", "teacher")  # keys that may name another recipe's checkpoint
 _AXIS = re.compile(r"\{(\w+)\}")
 
 

@@ -13,7 +13,7 @@ from typing import cast
 
 import av
 import numpy as np
-from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import SideData, SideDataContainer
 from numpy.typing import NDArray
 
 UPRIGHT = 1
@@ -61,10 +61,11 @@ def of_frame(frame: av.VideoFrame) -> int:
     """How a decoded frame is held; FFmpeg hands it out as stored.
 
     FFmpeg's own number of degrees does not tell a picture turned upside down as in a mirror from
-    one that is upright. PyAV's side data hold on to their frame in a cycle, 3 MB of 1080p: callers
-    ask once per stream.
+    one that is upright. The side data are read apart from the frame: those that it keeps hold on to
+    it in a cycle, and with it to 3 MB of 1080p.
     """
-    matrix = cast(SideData | None, frame.side_data.get("DISPLAYMATRIX"))
+    found = SideDataContainer(frame)  # type: ignore[call-arg]  # PyAV's stub lacks the argument
+    matrix = cast(SideData | None, found.get("DISPLAYMATRIX"))
     return from_display_matrix(bytes(matrix)) if matrix else UPRIGHT
 
 
