@@ -31,6 +31,7 @@ class DataConfig:
     fakes_by: Literal["row", "method"] = "row"  # which take turns; method: each as often as others
     forged_share: float = 0.5  # of the fakes drawn: forged from reals instead of fakes on disk
     forge_methods: tuple[FaceMethod, ...] = ("self_blend",)  # of these forged fakes, drawn evenly
+    forge_first: Literal["any", "lone"] = "any"  # lone: reals of which there is no fake on disk
     landmarks: Literal["measured", "typical"] = "measured"  # of a crop without its frame, to forge
     real_repeat: int = 1  # how often an epoch shows every real as a real
     limit: int | None = None  # about so many rows, for trying out

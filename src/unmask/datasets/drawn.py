@@ -43,8 +43,10 @@ class DrawnSamples:
 
     Balanced: every real `real_repeat` times and as many fakes, a share of them forged from reals. A
     self-blended real and its fake twin share one plan, and the twin's target is what the real
-    shows: else the recolouring of the target would give the label away. Fakes on disk take turns
-    over the epochs. Not balanced: every real `real_repeat` times and every fake once.
+    shows: else the recolouring of the target would give the label away. Where data of reals alone
+    are among others, `config.forge_first` lets each of them be forged as often as it is shown: else
+    their look would tell of most that they are real. Fakes on disk take turns over the epochs. Not
+    balanced: every real `real_repeat` times and every fake once.
 
     A clip may begin anywhere in its track.
     """
@@ -53,6 +55,7 @@ class DrawnSamples:
         self.source, self.input_spec, self.config = source, input_spec, config
         self._reals = np.flatnonzero(source.labels == 0)
         self._turns = _turns(source, config)
+        self._is_lone = _are_lone(source, self._reals, config)
         self._n_real = len(self._reals) * config.real_repeat
         n_on_disk = int((source.labels == 1).sum())
         self._n_fake = n_on_disk if config.draw == "all" else self._n_real
@@ -74,7 +77,7 @@ class DrawnSamples:
         if is_real or slot < self._n_forged:
             lap, place = divmod(slot, len(self._reals))
             lap += epoch * self.config.real_repeat
-            row = self._turn(self._reals, "real", lap, place)
+            row = self._real(lap, place)
             kind: Kind = "real" if is_real else "forged"
             return Pick(row=row, kind=kind, twin=slot if slot < self._n_forged else None)
         drawn = epoch * (self._n_fake - self._n_forged) + slot - self._n_forged
@@ -178,6 +181,13 @@ class DrawnSamples:
     def _plan(self, pick: Pick, epoch: int) -> BlendPlan:
         return draw_plan(self._dice("blend", pick, epoch), self.config.self_blend)
 
+    def _real(self, lap: int, place: int) -> int:
+        """Return the real at a place of one shuffled lap, which begins with those to be forged."""
+        order = _lap_order(len(self._reals), self.config.seed, "real", lap)
+        if self._is_lone is None:
+            return int(self._reals[order[place]])
+        return int(self._reals[order[np.argsort(~self._is_lone[order], kind="stable")[place]]])
+
     def _turn(self, rows: NDArray[np.int64], kind: Kind, lap: int, place: int) -> int:
         """Return the row at a place of one shuffled lap over rows."""
         return int(rows[_lap_order(len(rows), self.config.seed, kind, lap)[place]])
@@ -200,6 +210,16 @@ def _turns(source: Source, config: DataConfig) -> list[NDArray[np.int64]]:
         return [fakes]
     methods = np.array(source.methods)[fakes]
     return [fakes[methods == method] for method in np.unique(methods)]
+
+
+def _are_lone(
+    source: Source, reals: NDArray[np.int64], config: DataConfig
+) -> NDArray[np.bool_] | None:
+    """Say of which reals there is no fake on disk; None where it does not matter."""
+    if config.forge_first == "any":
+        return None
+    faked = {source.originals[int(i)] for i in np.flatnonzero(source.labels == 1)}
+    return np.array([source.originals[int(i)] not in faked for i in reals], bool)
 
 
 def _faces(sights: Sights) -> list[Face]:
