@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 import media
+from unmask.video.colour import RgbConverter
 from unmask.video.decode import Reader
 
 # Weights of red and blue in luma: ITU-R BT.601-7, BT.709-6, BT.2020-2.
@@ -109,3 +112,90 @@ def test_grey_video_stays_grey(tmp_path):
         assert np.ptp(frame.rgb, axis=2).max() == 0
         luma = original @ np.array([0.299, 0.587, 0.114])
         assert np.abs(frame.rgb[..., 0] - luma).mean() < 1.5
+
+
+def natural(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Smooth colours with sharp edges and noise."""
+    coarse = rng.integers(0, 256, (height // 8 + 2, width // 8 + 2, 3)).astype(np.uint8)
+    smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).astype(int)
+    smooth[height // 3 :, width // 2 :] = rng.integers(0, 256, 3)
+    return (smooth + rng.integers(-6, 7, smooth.shape)).clip(0, 255).astype(np.uint8)
+
+
+def by_ffmpeg(frame: av.VideoFrame) -> np.ndarray:
+    rgb = VideoReformatter().reformat(
+        frame,
+        format="gbrp",
+        interpolation=Interpolation.BILINEAR
+        | Interpolation.ACCURATE_RND
+        | Interpolation.FULL_CHR_H_INT,
+        dst_color_range=ColorRange.JPEG,
+    )
+    return rgb.to_ndarray(format="rgb24")
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuvj420p"])
+@pytest.mark.parametrize("matrix", [1, 2, 5, 6, 9])
+@pytest.mark.parametrize("full", [0, 1, 2])
+def test_our_own_conversion_is_ffmpegs_to_two_levels(pixels, matrix, full):
+    rng = np.random.default_rng(0)
+    convert = RgbConverter()
+    for height, width in [(96, 128), (54, 98), (54, 98), (91, 641)]:
+        drawn = av.VideoFrame.from_ndarray(natural(rng, height, width), format="rgb24")
+        frame = drawn.reformat(format=pixels)
+        frame.colorspace, frame.color_range = matrix, full
+        ours, theirs = convert(frame), by_ffmpeg(frame)
+        # FFmpeg stretches chroma of odd sizes by a little less than two.
+        assert (ours != theirs).any() == (width % 2 == height % 2 == 0)
+        agree(ours, theirs)
+
+
+def agree(ours: np.ndarray, theirs: np.ndarray) -> None:
+    error = ours.astype(int) - theirs
+    assert np.abs(error).max() <= 2
+    assert np.abs(error).mean() < 0.6
+    assert np.abs(error.mean((0, 1))).max() < 0.3
+
+
+@pytest.mark.parametrize("place", range(7), ids=lambda k: f"H.264 place {k}")
+def test_chroma_stands_where_the_stream_says(tmp_path, place):
+    rng = np.random.default_rng(3)
+    drawn = [natural(rng, 96, 128) for _ in range(4)]
+    options = {"qp": "0"} | ({"x264-params": f"chromaloc={place - 1}"} if place else {})
+    clip = media.write_clip(tmp_path / "a.mp4", frames=drawn, options=options)
+    convert = RgbConverter()
+    with av.open(str(clip)) as container:
+        for frame in container.decode(video=0):
+            ours, theirs = convert(frame), by_ffmpeg(frame)
+            agree(ours, theirs)
+            assert (ours == theirs).all() == (place in (4, 5, 6))  # rare ones are left to FFmpeg
+
+
+def test_frames_without_colours_are_ffmpegs_until_there_are_some():
+    rng = np.random.default_rng(4)
+    grey = np.repeat(natural(rng, 96, 128)[..., :1], 3, axis=2)
+    convert = RgbConverter()
+    for rgb, is_ours in [(grey, False), (grey, False), (natural(rng, 96, 128), True), (grey, True)]:
+        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
+        ours, theirs = convert(frame), by_ffmpeg(frame)
+        agree(ours, theirs)
+        assert (ours != theirs).any() == is_ours
+
+
+def test_frames_of_a_stream_keep_their_pixels():
+    convert, rng = RgbConverter(), np.random.default_rng(1)
+    frames = [
+        av.VideoFrame.from_ndarray(natural(rng, 48, 64), format="rgb24").reformat(format="yuv420p")
+        for _ in range(6)
+    ]
+    kept = [convert(frame) for frame in frames]
+    for frame, rgb in zip(frames, kept, strict=True):
+        assert (rgb == RgbConverter()(frame)).all()
+
+
+@pytest.mark.parametrize("pixels", ["yuv422p", "yuv444p", "nv12", "gray", "yuv420p10le"])
+def test_what_is_not_ours_to_convert_is_ffmpegs(pixels):
+    drawn = av.VideoFrame.from_ndarray(
+        natural(np.random.default_rng(2), 48, 64), format="rgb24"
+    ).reformat(format=pixels)
+    assert (RgbConverter()(drawn) == by_ffmpeg(drawn)).all()

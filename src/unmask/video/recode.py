@@ -21,7 +21,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from unmask.types import Image
-from unmask.video.colour import from_rgb, to_rgb
+from unmask.video.colour import RgbConverter, from_rgb
 from unmask.video.encode import check_codec, even_sides
 
 _CLOCK = Fraction(1, 25)  # how far apart frames are told to be; means nothing at a constant factor
@@ -39,7 +39,7 @@ def recode(frames: Iterable[Image], crf: int) -> Iterator[Image]:
         ValueError: a frame differs in size from the first.
     """
     check_codec("libx264")
-    decoder, converter = _decoder(), VideoReformatter()
+    decoder, to_rgb = _decoder(), RgbConverter()
     height = width = n_in = 0
     for rgb, packets in _encoded(frames, crf):
         if rgb is not None:
@@ -47,7 +47,7 @@ def recode(frames: Iterable[Image], crf: int) -> Iterator[Image]:
         for packet in packets:
             for picture in decoder.decode(packet):
                 n_in -= 1
-                yield to_rgb(picture, converter)[:height, :width]
+                yield to_rgb(picture)[:height, :width]
     assert n_in == 0, f"{n_in} frames were lost in H.264"
 
 

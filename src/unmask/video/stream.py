@@ -14,7 +14,6 @@ from typing import cast
 
 import av
 from av.packet import Packet
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from unmask.cores import usable_cores
@@ -23,7 +22,7 @@ from unmask.types import Image, VideoInfo
 from unmask.video import orientation
 from unmask.video.aspect import pixel_aspect, squared
 from unmask.video.clock import Clock
-from unmask.video.colour import to_rgb
+from unmask.video.colour import RgbConverter
 from unmask.video.container import demuxed, open_container, picture_stream
 from unmask.video.damage import Damage
 from unmask.video.foresight import AnyPacket, Foresight
@@ -53,7 +52,7 @@ class VideoSource:
         self.aim_s = 0.0  # the next wanted time
         self.wanted_s: Sequence[float] | None = None  # all of them, ascending; None = every frame
         self._info = info
-        self._converter = VideoReformatter()
+        self._to_rgb = RgbConverter()
         self._damage = Damage()
         self._orientation: int | None = None  # of the whole stream; known from its first frame
         self._done_s = -1.0  # frames up to here have been handed out
@@ -94,7 +93,7 @@ class VideoSource:
         """Convert a frame to upright RGB of square pixels."""
         if self._orientation is None:
             self._orientation = orientation.of_frame(picture)
-        stored = squared(to_rgb(picture, self._converter), self._aspect)
+        stored = squared(self._to_rgb(picture), self._aspect)
         return orientation.upright(stored, self._orientation)
 
     def close(self) -> None:
