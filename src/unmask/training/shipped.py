@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from unmask.config import build, differences, merge, plain
+from unmask.config import REFERRING, build, differences, merge, plain
 from unmask.errors import ConfigError
 from unmask.evaluation.cell_metrics import LOG
 from unmask.evaluation.collected import GENERATION
@@ -24,8 +24,7 @@ _FREE = frozenset(
     | {f"train.{k}" for k in ("accumulate", "precision", "channels_last", "valid_batch")}
     | {f"train.{k}" for k in ("log_every", "save_every", "save_every_s")}
 )
-_BEGINNINGS = ("init", "init_from", "teacher")  # compared by whether there is one: paths may move
-_OF_GENERATIONS = ("dsd", "train.monitor", "train.patience", *_BEGINNINGS)
+_OF_GENERATIONS = ("dsd", "train.monitor", "train.patience", *REFERRING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,5 +93,5 @@ class ShippedRecipes:
             for key, (ours, theirs) in differences(plain(read_recipe(name)), own).items()
             if key not in free
             and key.partition(".")[0] not in free
-            and not (key in _BEGINNINGS and bool(ours) == bool(theirs))
+            and not (key in REFERRING and bool(ours) == bool(theirs))
         ]
