@@ -11,6 +11,7 @@ import torch
 
 from unmask.config import plain
 from unmask.datasets.dataconfig import DataConfig
+from unmask.errors import CheckpointError
 from unmask.evaluation.card import card
 from unmask.evaluation.exam import Wanted
 from unmask.evaluation.open_exam import open_exam
@@ -120,3 +121,13 @@ def test_the_card_repeats_what_the_checkpoint_says_and_names_no_path(released):
     assert "unmeasured" in text
     assert str(folder) not in text
     assert str(folder) not in checkpoint.meta.model_dump_json()
+
+
+def test_a_run_that_used_up_the_last_side_cannot_be_released(released, tmp_path):
+    _, folder = released
+    recipe = Recipe(name="toy", system="dtn/small", data=DataConfig(choose_on="val"))
+    network = create("dtn/small", **TINY)
+    save_checkpoint(tmp_path / "trained", network, name="dtn/small", recipe=plain(recipe))
+    with pytest.raises(CheckpointError, match=r"data\.choose_on = share"):
+        release(tmp_path / "trained", folder / "faces", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

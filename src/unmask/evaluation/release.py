@@ -50,11 +50,21 @@ def release(
     `of` names the data sets that face crops were made of, where their folder's name does not.
     `mirrored` lets it look at every face's mirror image, too, and answer with the mean. `scope` is
     printed with every answer: which forgeries it knows, and which it does not.
+
+    Raises:
+        CheckpointError: it names no recipe, or its run left no side to report on.
     """
     source = read_checkpoint(trained)
     recipe = source.meta.recipe
     if recipe is None:
         raise CheckpointError(f"{trained}: names no recipe, so its calibration part is not known")
+    # A run that chose on the data's own validation part has used it up.
+    chose_on_val = recipe["data"].get("choose_on") == "val"
+    if chose_on_val and recipe["data"].get("reader") != "prepared":
+        raise CheckpointError(
+            f"{trained}: was chosen on `val`, and face crops have no further side to report on; "
+            "train it with data.choose_on = share"
+        )
     save_checkpoint(
         out,
         load_network(source),
@@ -71,8 +81,6 @@ def release(
     settings = {"mirrored": mirrored, "precision": "f32", "scope": scope}
     meta = checkpoint.meta.model_copy(update=settings)
     runtime = looking(OpenVinoRuntime(checkpoint.graph, precision="f32"), meta)
-    # A run that chose on the data's own validation part has used it up.
-    chose_on_val = recipe["data"].get("choose_on") == "val"
     part: Part = "test" if chose_on_val else "val"
     calib, reported = (examine(checkpoint, data_dir, side, runtime) for side in ("calib", part))
     refuse_shared(reported, calib)
