@@ -151,24 +151,32 @@ def test_fakes_on_disk_take_turns_over_the_epochs(config):
     assert max(shown.values()) - min(shown.values()) <= 1
 
 
-def test_reals_without_a_fake_are_forged_as_often_as_they_are_shown(tmp_path):
+@pytest.mark.parametrize("order", ["any", "lone"])
+@pytest.mark.parametrize("repeat", [1, 3])
+def test_reals_without_a_fake_are_forged_as_often_as_they_are_shown(tmp_path, repeat, order):
     rows = rows_of(20) + [(0, f"lone{k}", f"lone{k}") for k in range(6)]
     write_parquet(tmp_path / "train.parquet", rows)
-    config = DataConfig(paths=(tmp_path,), calib_share=0.0, forged_share=0.4)
-    for order in ("any", "lone"):
-        samples = DrawnSamples(open_source(config), SPEC, replace(config, forge_first=order))
-        names, forged, shown = samples.source.originals, Counter(), Counter()
-        for epoch in range(5):
-            for pick in (samples.pick(index, epoch) for index in range(len(samples))):
-                if pick.kind == "forged":
-                    forged[names[pick.row]] += 1
-                elif pick.kind == "real":
-                    shown[names[pick.row]] += 1
-        assert set(shown.values()) == {5}
-        assert forged.total() == 5 * round(0.4 * 26)
-        lone = {forged[name] for name in shown if name.startswith("lone")}
-        assert (lone == {5}) == (order == "lone")
-        assert len(forged) > 6 + 4  # the others take turns in what is left
+    config = DataConfig(
+        paths=(tmp_path,), calib_share=0.0, forged_share=0.4, real_repeat=repeat, forge_first=order
+    )
+    samples = open_samples(replace(config, calib_share=0.0), SPEC, "train")
+    names, forged, shown = samples.source.originals, Counter(), Counter()
+    for epoch in range(5):
+        for pick in (samples.pick(index, epoch) for index in range(len(samples))):
+            {"forged": forged, "real": shown}.get(pick.kind, Counter())[names[pick.row]] += 1
+    assert set(shown.values()) == {5 * repeat}
+    assert forged.total() == 5 * round(0.4 * 26 * repeat)
+    lone = {forged[name] for name in shown if name.startswith("lone")}
+    assert (lone == {5 * repeat}) == (order == "lone")
+    assert len(forged) > 6 + 4  # the others take turns in what is left
+
+
+def test_too_small_a_share_to_forge_what_has_no_fake_is_refused(tmp_path):
+    rows = rows_of(20) + [(0, f"lone{k}", f"lone{k}") for k in range(6)]
+    write_parquet(tmp_path / "train.parquet", rows)
+    config = DataConfig(paths=(tmp_path,), forged_share=0.1, forge_first="lone")
+    with pytest.raises(DataError, match=r"6 of 26 .* data\.forged_share to 0\.23"):
+        DrawnSamples(open_source(config), SPEC, config)
 
 
 def test_only_reals_are_forged_and_the_label_says_what_was_done(config):

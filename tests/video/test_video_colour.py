@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.filter
 import cv2
 import numpy as np
 import pytest
@@ -154,13 +156,14 @@ def agree(ours: np.ndarray, theirs: np.ndarray) -> None:
     error = ours.astype(int) - theirs
     assert np.abs(error).max() <= 2
     assert np.abs(error).mean() < 0.6
-    assert np.abs(error.mean((0, 1))).max() < 0.3
+    assert np.abs(error.mean((0, 1))).max() < 0.5
 
 
 @pytest.mark.parametrize("place", range(7), ids=lambda k: f"H.264 place {k}")
-def test_chroma_stands_where_the_stream_says(tmp_path, place):
+def test_chroma_stands_where_the_stream_says_whatever_it_shows_first(tmp_path, place):
     rng = np.random.default_rng(3)
-    drawn = [natural(rng, 96, 128) for _ in range(4)]
+    grey = np.repeat(natural(rng, 96, 128)[..., :1], 3, axis=2)
+    drawn = [grey, *(natural(rng, 96, 128) for _ in range(3))]
     options = {"qp": "0"} | ({"x264-params": f"chromaloc={place - 1}"} if place else {})
     clip = media.write_clip(tmp_path / "a.mp4", frames=drawn, options=options)
     convert = RgbConverter()
@@ -171,15 +174,34 @@ def test_chroma_stands_where_the_stream_says(tmp_path, place):
             assert (ours == theirs).all() == (place in (4, 5, 6))  # rare ones are left to FFmpeg
 
 
-def test_frames_without_colours_are_ffmpegs_until_there_are_some():
-    rng = np.random.default_rng(4)
-    grey = np.repeat(natural(rng, 96, 128)[..., :1], 3, axis=2)
+def test_interlaced_frames_among_others_are_ffmpegs(tmp_path):
+    rng = np.random.default_rng(5)
+    drawn = [natural(rng, 96, 128) for _ in range(4)]
     convert = RgbConverter()
-    for rgb, is_ours in [(grey, False), (grey, False), (natural(rng, 96, 128), True), (grey, True)]:
-        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
-        ours, theirs = convert(frame), by_ffmpeg(frame)
-        agree(ours, theirs)
-        assert (ours != theirs).any() == is_ours
+    found = set()
+    for name, options in [("p", {}), ("i", {"x264-params": "tff=1"}), ("p2", {})]:
+        clip = media.write_clip(tmp_path / f"{name}.mp4", frames=drawn, options=options)
+        with av.open(str(clip)) as container:
+            for frame in container.decode(video=0):
+                found.add(frame.interlaced_frame)
+                agree(convert(frame), by_ffmpeg(frame))
+    assert found == {False, True}
+
+
+def test_pictures_stored_from_below_are_read(tmp_path):
+    drawn = av.VideoFrame.from_ndarray(natural(np.random.default_rng(6), 48, 64), format="rgb24")
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=64, height=48, format="yuv420p", time_base=Fraction(1, 25))
+    flipped, sink = graph.add("vflip"), graph.add("buffersink")
+    source.link_to(flipped)
+    flipped.link_to(sink)
+    graph.configure()
+    frame = drawn.reformat(format="yuv420p")
+    frame.pts = 0
+    graph.push(frame)
+    upside_down = graph.pull()
+    assert upside_down.planes[0].line_size < 0
+    assert (RgbConverter()(upside_down) == by_ffmpeg(upside_down)).all()
 
 
 def test_frames_of_a_stream_keep_their_pixels():

@@ -43,10 +43,10 @@ class DrawnSamples:
 
     Balanced: every real `real_repeat` times and as many fakes, a share of them forged from reals. A
     self-blended real and its fake twin share one plan, and the twin's target is what the real
-    shows: else the recolouring of the target would give the label away. Where data of reals alone
-    are among others, `config.forge_first` lets each of them be forged as often as it is shown: else
-    their look would tell of most that they are real. Fakes on disk take turns over the epochs. Not
-    balanced: every real `real_repeat` times and every fake once.
+    shows: else the recolouring of the target would give the label away. With `config.forge_first`
+    "lone" reals of which there is no fake on disk are forged as often as they are shown: of data of
+    reals alone, beside others, the look would else tell of most that they are real. Fakes on disk
+    take turns over the epochs. Not balanced: every real `real_repeat` times and every fake once.
 
     A clip may begin anywhere in its track.
     """
@@ -54,14 +54,19 @@ class DrawnSamples:
     def __init__(self, source: Source, input_spec: InputSpec, config: DataConfig) -> None:
         self.source, self.input_spec, self.config = source, input_spec, config
         self._reals = np.flatnonzero(source.labels == 0)
-        self._turns = _turns(source, config)
         self._is_lone = _are_lone(source, self._reals, config)
+        self._turns = _turns(source, config)
         self._n_real = len(self._reals) * config.real_repeat
         n_on_disk = int((source.labels == 1).sum())
         self._n_fake = n_on_disk if config.draw == "all" else self._n_real
         self._n_forged = round(self._n_fake * config.forged_share)
         if not self._n_real:
             raise DataError("no real faces to learn from")
+        if self._n_forged < (needed := int(self._is_lone.sum()) * config.real_repeat):
+            raise DataError(
+                f"data.forge_first = lone: {needed} of {self._n_real} reals of an epoch have no "
+                f"fake on disk; set data.forged_share to {needed / self._n_real:.2f} at least"
+            )
         if self._n_forged < self._n_real and not n_on_disk:
             raise DataError("no fakes to learn from; data.forged_share = 1 makes all of them")
 
@@ -75,9 +80,7 @@ class DrawnSamples:
         is_real = index < self._n_real
         slot = index if is_real else index - self._n_real
         if is_real or slot < self._n_forged:
-            lap, place = divmod(slot, len(self._reals))
-            lap += epoch * self.config.real_repeat
-            row = self._real(lap, place)
+            row = self._real(slot, epoch)
             kind: Kind = "real" if is_real else "forged"
             return Pick(row=row, kind=kind, twin=slot if slot < self._n_forged else None)
         drawn = epoch * (self._n_fake - self._n_forged) + slot - self._n_forged
@@ -181,12 +184,14 @@ class DrawnSamples:
     def _plan(self, pick: Pick, epoch: int) -> BlendPlan:
         return draw_plan(self._dice("blend", pick, epoch), self.config.self_blend)
 
-    def _real(self, lap: int, place: int) -> int:
-        """Return the real at a place of one shuffled lap, which begins with those to be forged."""
-        order = _lap_order(len(self._reals), self.config.seed, "real", lap)
-        if self._is_lone is None:
-            return int(self._reals[order[place]])
-        return int(self._reals[order[np.argsort(~self._is_lone[order], kind="stable")[place]]])
+    def _real(self, slot: int, epoch: int) -> int:
+        """Return the real at a slot of an epoch, which begins with those to be forged."""
+        repeat, n_lone = self.config.real_repeat, int(self._is_lone.sum())
+        is_lone = slot < n_lone * repeat
+        size = n_lone if is_lone else len(self._reals) - n_lone
+        lap, place = divmod(slot if is_lone else slot - n_lone * repeat, size)
+        order = _lap_order(len(self._reals), self.config.seed, "real", epoch * repeat + lap)
+        return int(self._reals[order[self._is_lone[order] == is_lone][place]])
 
     def _turn(self, rows: NDArray[np.int64], kind: Kind, lap: int, place: int) -> int:
         """Return the row at a place of one shuffled lap over rows."""
@@ -212,12 +217,10 @@ def _turns(source: Source, config: DataConfig) -> list[NDArray[np.int64]]:
     return [fakes[methods == method] for method in np.unique(methods)]
 
 
-def _are_lone(
-    source: Source, reals: NDArray[np.int64], config: DataConfig
-) -> NDArray[np.bool_] | None:
-    """Say of which reals there is no fake on disk; None where it does not matter."""
+def _are_lone(source: Source, reals: NDArray[np.int64], config: DataConfig) -> NDArray[np.bool_]:
+    """Say which reals are forged first: those of which there is no fake on disk, or none."""
     if config.forge_first == "any":
-        return None
+        return np.zeros(len(reals), bool)
     faked = {source.originals[int(i)] for i in np.flatnonzero(source.labels == 1)}
     return np.array([source.originals[int(i)] not in faked for i in reals], bool)
 

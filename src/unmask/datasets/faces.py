@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from unmask.clips.tensors import dlib_landmarks
 from unmask.datasets.crop_landmarks import crop_landmarks
-from unmask.datasets.learned import Learned
+from unmask.datasets.learned import Learned, parse_learned
 from unmask.datasets.sources import Landmarks, WholeTracks
 from unmask.datasets.store import RECORD
 from unmask.errors import DataError
@@ -35,8 +35,9 @@ from unmask.types import Face, FaceQuality, Image, Track
 
 Part = Literal["train", "val"]
 
-SIDES = ("train", "val")  # as files of crops begin
+SIDES: tuple[Part, ...] = ("train", "val")  # as files of crops begin
 COLUMNS = ("image", "label", "video", "original")
+CUT_FROM = b"unmask.cut_from"  # key of a Parquet file's own record of the videos behind its rows
 KINDS = ("real", "fake")  # folder of each label
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
@@ -51,6 +52,7 @@ class FaceTable(WholeTracks):
     originals: Sequence[str]  # ids of the real recordings
     crop_px: Sequence[int | None]  # side of the crop before it was resized; None = not known
     datasets: tuple[str, ...] = ()  # names of the data that the rows are of
+    cut_from: Learned = field(default_factory=Learned)  # videos that crops were cut out of
     looks_for_landmarks: bool = True  # or takes the typical ones
     _seen: dict[int, Landmarks] = field(default_factory=dict, init=False, repr=False)  # by row
 
@@ -66,12 +68,13 @@ class FaceTable(WholeTracks):
             originals=[self.originals[i] for i in rows],
             crop_px=[self.crop_px[i] for i in rows],
             datasets=self.datasets,
+            cut_from=self.cut_from,
             looks_for_landmarks=self.looks_for_landmarks,
         )
 
     def learned(self) -> Learned:
         """Remember the recordings and the names of the data."""
-        return Learned.of_crops(self.originals, self.datasets)
+        return Learned.of_crops(self.originals, self.datasets) | self.cut_from
 
     def image(self, row: int) -> Image:
         """Decode one picture, (H, W, 3) RGB."""
@@ -147,7 +150,7 @@ def read_parquet(paths: Sequence[Path], part: Part = "train") -> FaceTable:
     if not files:
         raise DataError("no Parquet file of faces was named")
     table = _table_of(pa.concat_tables([_read_columns(file) for file in files]))
-    return replace(table, datasets=_names(paths))
+    return replace(table, datasets=_names(paths), cut_from=_videos_behind(files))
 
 
 def read_folder(paths: Sequence[Path], part: Part = "train") -> FaceTable:
@@ -192,6 +195,14 @@ def _parquet_files(path: Path, part: Part) -> list[Path]:
             "data.reader=folder)"
         )
     return found
+
+
+def _videos_behind(files: Sequence[Path]) -> Learned:
+    known = Learned()
+    for file in files:
+        if document := (pq.read_schema(file).metadata or {}).get(CUT_FROM):
+            known |= parse_learned(document.decode())
+    return known
 
 
 def _read_columns(file: Path) -> pa.Table:

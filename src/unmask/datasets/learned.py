@@ -5,7 +5,8 @@ A checkpoint holds hashes of every recording and person that it learned from or 
 naming anybody. Kin are found across data sets, since DeeperForensics' reals are FaceForensics++'s.
 
 Prepared videos are known by their recording's full name (`ffpp/000`), face crops by a bare name.
-Between the two, bare names are compared where they are long enough to mean one thing.
+Between the two, bare names are compared where they are long enough to mean one thing. Crops that
+`datasets/crops` wrote bring the record of the videos that they were cut out of.
 """
 
 from __future__ import annotations
@@ -89,9 +90,21 @@ def read_learned(checkpoint_folder: Path) -> Learned | None:
     path = checkpoint_folder / LEARNED
     if not path.is_file():
         return None
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        return parse_learned(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def parse_learned(document: str) -> Learned:
+    """Read what `Learned.document` wrote.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    lines = document.splitlines()
     if lines[:1] != list(_ABOUT[:1]):
-        raise CheckpointError(f"{path}: not a record of what was learned from ({FORMAT})")
+        raise ValueError(f"not a record of what was learned from ({FORMAT})")
     words = [line.partition(" ") for line in lines if not line.startswith("#")]
     return Learned(
         keys=frozenset(first for first, _, rest in words if not rest),

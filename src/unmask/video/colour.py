@@ -7,8 +7,8 @@ dynamic range is not tone mapped.
 FFmpeg's default conversion rounds down and repeats chroma: 1 to 2 levels too dark on average,
 errors of 10 at coloured edges. Forgeries live in such differences, so accurate rounding and
 interpolated chroma are asked for. For the kind of frame that nearly every video has, 8-bit 4:2:0,
-OpenCV does the same to within two levels in half the time. Where chroma stands PyAV does not tell:
-FFmpeg, which knows, converts the first frames, until only one place explains what it made of them.
+OpenCV does the same to within two levels in half the time, once it is known where chroma stands.
+PyAV does not tell; FFmpeg shows it, by what it makes of noise in a frame with the same tags.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from unmask.types import Image
-from unmask.video.memory import Memory
 
 Taps: TypeAlias = NDArray[np.float32]
 Matrix: TypeAlias = NDArray[np.float64]
@@ -33,8 +32,8 @@ _ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.
 _HALVED_CHROMA = {"yuv420p": False, "yuvj420p": True}  # with full range?
 _BT601 = (0.299, 0.114)  # weights of red and blue in luma (ITU-R BT.601-7, BT.709-6, BT.2020-2)
 _LUMA = {1: (0.2126, 0.0722), 2: _BT601, 5: _BT601, 6: _BT601, 9: (0.2627, 0.0593)}  # by tag
-_LEAST_PX = 32  # height of a frame with a band to compare
 _SAME = 2  # levels that two ways to convert may differ by
+_TRIAL_PX = 64
 # Weights of three neighbours in chroma that is interpolated to two pixels, where it stands at the
 # first of them, and where it stands in the middle between both.
 _FIRST: Taps = np.array([(0, 1, 0), (0, 0.5, 0.5)], np.float32)
@@ -47,55 +46,41 @@ class RgbConverter:
 
     def __init__(self) -> None:
         self._scaler = VideoReformatter()
-        self._memory = Memory()
         self._kind: tuple[object, ...] = ()
-        self._places: Sequence[Place] = ()  # where chroma may stand, as far as is known
+        self._place: Place | None = None  # of chroma, where FFmpeg is not needed
 
     def __call__(self, frame: av.VideoFrame) -> Image:
         """Convert a frame to RGB (H, W, 3) as stored, not yet upright."""
-        kind = frame.format.name, frame.colorspace, frame.color_range, frame.width, frame.height
+        kind = (
+            *(frame.format.name, frame.colorspace, frame.color_range, frame.interlaced_frame),
+            *(frame.width, frame.height, *(plane.line_size for plane in frame.planes)),
+        )
         if kind != self._kind:
-            known = frame.format.name in _HALVED_CHROMA and frame.colorspace in _LUMA
-            is_ours = known and frame.height >= _LEAST_PX
-            self._kind, self._places = kind, _PLACES if is_ours else ()
-        rgb = None
-        if len(self._places) > 1:
-            rgb = self._scaled(frame)
-            self._places = [place for place in self._places if self._explains(place, frame, rgb)]
-        if len(self._places) == 1:
-            return self._converted(_planes(frame), _matrix(frame), self._places[0])
-        return self._scaled(frame) if rgb is None else rgb
+            self._kind, self._place = kind, self._find_place(frame)
+        if self._place is None:
+            return self._scaled(frame)
+        return _converted(_planes(frame), _matrix(frame), self._place)
 
-    def _explains(self, place: Place, frame: av.VideoFrame, rgb: Image) -> bool:
-        """Whether chroma at a place gives what FFmpeg made of a frame, in a band across it."""
-        luma, cb, cr = _planes(frame)
-        top, bottom = len(cb) * 3 // 8, len(cb) * 5 // 8
-        band = [luma[2 * top : 2 * bottom], cb[top:bottom], cr[top:bottom]]
-        ours = self._converted(band, _matrix(frame), place)
-        inside = slice(2, -2)  # rows beyond the band have a say in its first and last
-        errors = cv2.absdiff(ours[inside], rgb[2 * top : 2 * bottom][inside])
-        return int(errors.max()) <= _SAME
+    def _find_place(self, frame: av.VideoFrame) -> Place | None:
+        """Find where chroma stands that gives what FFmpeg makes of a frame with these tags.
 
-    def _converted(self, planes: Sequence[Image], matrix: Matrix, place: Place) -> Image:
-        """Convert planes of 8-bit 4:2:0."""
-        luma, *chroma = planes
-        height, width = luma.shape
-        full_size = [self._enlarged(plane, place)[:height, :width] for plane in chroma]
-        ycbcr = cv2.merge((luma, *full_size), dst=self._memory.take((height, width, 3)))
-        return cast(Image, cv2.transform(ycbcr, matrix, dst=self._memory.take(ycbcr.shape)))
-
-    def _enlarged(self, plane: Image, place: Place) -> Image:
-        """Interpolate chroma (h, w) to (2h, 2w)."""
-        height, width = plane.shape
-        enlarged = self._memory.take((2 * height, 2 * width))
-        pixels = enlarged.reshape(height, 2, width, 2)
-        columns = [self._memory.take((height, width)) for _ in range(2)]
-        for row, down in enumerate(place[0]):
-            for across, column in zip(place[1], columns, strict=True):
-                kernel = np.outer(down, across)
-                cv2.filter2D(plane, -1, kernel, dst=column, borderType=cv2.BORDER_REPLICATE)
-            cv2.merge(columns, dst=pixels[:, row])
-        return enlarged
+        None where no place does (frames of two fields), or the kind of frame is not ours.
+        """
+        known = frame.format.name in _HALVED_CHROMA and frame.colorspace in _LUMA
+        is_even = frame.width % 2 == frame.height % 2 == 0  # else FFmpeg stretches by a little less
+        if not (known and is_even and min(plane.line_size for plane in frame.planes) > 0):
+            return None
+        side = 2 * _TRIAL_PX if frame.width == _TRIAL_PX else _TRIAL_PX  # a frame of its own
+        trial = VideoReformatter().reformat(frame, width=side, height=side, threads=1)
+        luma, *chroma = _planes(trial)
+        luma[:] = 128
+        noise = np.random.default_rng(0)
+        for plane in chroma:
+            plane[:] = noise.integers(96, 160, plane.shape)
+        wanted, planes, matrix = self._scaled(trial), _planes(trial), _matrix(trial)
+        errors = [int(cv2.absdiff(_converted(planes, matrix, p), wanted).max()) for p in _PLACES]
+        best = int(np.argmin(errors))
+        return _PLACES[best] if errors[best] <= _SAME else None
 
     def _scaled(self, frame: av.VideoFrame) -> Image:
         """Let FFmpeg convert it; to planes, which takes half as long as to pixels."""
@@ -107,12 +92,31 @@ class RgbConverter:
             threads=1,
         )
         green, blue, red = _planes(planar)
-        rgb = self._memory.take((*green.shape, 3))
-        return cast(Image, cv2.merge((red, green, blue), dst=rgb))
+        return cast(Image, cv2.merge((red, green, blue)))
+
+
+def _converted(planes: Sequence[Image], matrix: Matrix, place: Place) -> Image:
+    """Convert planes of 8-bit 4:2:0, of even sides."""
+    luma, *chroma = planes
+    full_size = [_enlarged(plane, place) for plane in chroma]
+    return cast(Image, cv2.transform(cv2.merge((luma, *full_size)), matrix))
+
+
+def _enlarged(plane: Image, place: Place) -> Image:
+    """Interpolate chroma (h, w) to (2h, 2w)."""
+    height, width = plane.shape
+    enlarged = np.empty((height, 2, width, 2), np.uint8)
+    for row, down in enumerate(place[0]):
+        columns = [
+            cv2.filter2D(plane, -1, np.outer(down, across), borderType=cv2.BORDER_REPLICATE)
+            for across in place[1]
+        ]
+        cv2.merge(columns, dst=enlarged[:, row])
+    return enlarged.reshape(2 * height, 2 * width)
 
 
 def _planes(frame: av.VideoFrame) -> list[Image]:
-    """Views of a frame's planes (H, W), valid as long as the frame."""
+    """Views of a frame's planes (H, W)."""
     return [
         np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
             : plane.height, : plane.width
