@@ -142,10 +142,10 @@ def _released(meta: Metadata) -> str:
     return f"""## What it was measured on when it was released
 
 One score is one {_unit(meta.input_spec)}. The training run chose its best weights on `calib`, which
-shares no recording with the rest, and calibration and thresholds were fitted there. `{part}` was
-used for nothing but this table. Both are of one data set: where it does not keep people apart, they
-may be on both sides, so expect less on other people, cameras and generators. Intervals are 95 %,
-resampled by recording.
+shares no recording with the rest, and calibration and thresholds were fitted there. Nothing was
+fitted or chosen on `{part}`. Both are of one data set: where it does not keep people apart (DFDC's
+crops do not), they are on both sides, so expect less on other people, cameras and generators.
+Intervals are 95 %, resampled by recording.
 
 {table(["", f"{part} (reported)", "calib (chosen on)"], _rows(reported, calib))}"""
 
