@@ -124,7 +124,7 @@ def crossed(thresholds, *p_fakes):
 
 
 def verdict(report, open_to_doubt):
-    reasons = set(report.reasons) - open_to_doubt
+    reasons = tuple(reason for reason in report.reasons if reason not in open_to_doubt)
     return report.input.path.name, report.verdict, reasons, len(report.tracks)
 
 

@@ -55,6 +55,7 @@ class DrawnSamples:
         self.source, self.input_spec, self.config = source, input_spec, config
         self._reals = np.flatnonzero(source.labels == 0)
         self._is_lone = _are_lone(source, self._reals, config)
+        self._n_lone = int(self._is_lone.sum())
         self._turns = _turns(source, config)
         self._n_real = len(self._reals) * config.real_repeat
         n_on_disk = int((source.labels == 1).sum())
@@ -62,7 +63,7 @@ class DrawnSamples:
         self._n_forged = round(self._n_fake * config.forged_share)
         if not self._n_real:
             raise DataError("no real faces to learn from")
-        if self._n_forged < (needed := int(self._is_lone.sum()) * config.real_repeat):
+        if self._n_forged < (needed := self._n_lone * config.real_repeat):
             raise DataError(
                 f"data.forge_first = lone: {needed} of {self._n_real} reals of an epoch have no "
                 f"fake on disk; set data.forged_share to {needed / self._n_real:.2f} at least"
@@ -186,7 +187,7 @@ class DrawnSamples:
 
     def _real(self, slot: int, epoch: int) -> int:
         """Return the real at a slot of an epoch, which begins with those to be forged."""
-        repeat, n_lone = self.config.real_repeat, int(self._is_lone.sum())
+        repeat, n_lone = self.config.real_repeat, self._n_lone
         is_lone = slot < n_lone * repeat
         size = n_lone if is_lone else len(self._reals) - n_lone
         lap, place = divmod(slot if is_lone else slot - n_lone * repeat, size)

@@ -143,9 +143,9 @@ def _released(meta: Metadata) -> str:
 
 One score is one {_unit(meta.input_spec)}. The training run chose its best weights on `calib`, which
 shares no recording with the rest, and calibration and thresholds were fitted there. Nothing was
-fitted or chosen on `{part}`. Both are of one data set: where it does not keep people apart (DFDC's
-crops do not), they are on both sides, so expect less on other people, cameras and generators.
-Intervals are 95 %, resampled by recording.
+fitted or chosen on `{part}`. Both are of one data set: where it does not keep people apart, they
+are on both sides, so expect less on other people, cameras and generators. Intervals are 95 %,
+resampled by recording.
 
 {table(["", f"{part} (reported)", "calib (chosen on)"], _rows(reported, calib))}"""
 
