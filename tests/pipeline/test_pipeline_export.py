@@ -10,11 +10,14 @@ import pytest
 from face_clips import write_walk
 from unmask.datasets.learned import read_learned
 from unmask.errors import CheckpointError, OutputError, UsageError
-from unmask.models.checkpoint import METADATA, packaged, read_checkpoint
+from unmask.models import create
+from unmask.models.checkpoint import GRAPH, METADATA, packaged, read_checkpoint
+from unmask.models.export import export_onnx
+from unmask.openvino_core import openvino_core
 from unmask.pipeline import integers
 from unmask.pipeline.detector import load
 from unmask.pipeline.exporting import export
-from unmask.pipeline.integers import compare
+from unmask.pipeline.integers import compare, quantised
 from unmask.pipeline.runtime import OpenVinoRuntime
 from unmask.types import Batch, Calibration, Output, Thresholds
 
@@ -159,6 +162,23 @@ def test_agreement_is_that_of_a_hand_count():
 def faces(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faces")
     return [write_walk(folder / f"{k}.mp4", 3 + k) for k in range(2)]
+
+
+@pytest.mark.slow
+def test_depthwise_kernels_are_quantised_channel_by_channel(tmp_path):
+    """Quantised otherwise they stay in floats, and a network of them gains half as much."""
+    pytest.importorskip("nncf")
+    export_onnx(create("xception"), tmp_path / GRAPH)
+    clip = Batch(frames=np.zeros((1, 1, 3, 299, 299), np.float32))
+    model = quantised(openvino_core().read_model(str(tmp_path / GRAPH)), [clip])
+    depthwise = [node for node in model.get_ops() if node.get_type_name() == "GroupConvolution"]
+    assert len(depthwise) == 34  # two or three in each of Xception's twelve blocks, and two more
+    for node in depthwise:
+        kernel = node.input_value(1).get_node()
+        assert kernel.get_type_name() == "Multiply", "integers times the size of a step"
+        n_channels, *others = kernel.input_value(1).get_shape()
+        assert n_channels == node.get_output_partial_shape(0)[1].get_length()
+        assert set(others) == {1}
 
 
 @pytest.mark.slow

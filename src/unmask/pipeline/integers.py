@@ -44,16 +44,24 @@ class Agreement:
 def quantised(model: Any, clips: Sequence[Batch]) -> Any:
     """An OpenVINO graph with integers for its matrices and kernels, calibrated on clips.
 
+    The graph given is changed: what it computes of constants alone becomes constants. OpenVINO's
+    reader of ONNX gives the kernels of depthwise convolutions as such a computation, and those
+    would be quantised by their columns, which no fast convolution takes, and so stay in floats.
+
     Raises:
         MissingExtraError: nncf is not installed.
     """
     try:
         with quietly(), redirect_stdout(sys.stderr):
             import nncf
+            from openvino.passes import ConstantFolding, Manager
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"--precision int8 needs {error.name}; install it with: pip install 'unmask[export]'"
         ) from error
+    folding = Manager()
+    folding.register_pass(ConstantFolding())
+    folding.run_passes(model)
     names = [port.get_any_name() for port in model.inputs]
     # Attention in integers is worthless unless its scores and sums stay as they are.
     attends = any(node.get_type_name() == "Softmax" for node in model.get_ops())
