@@ -44,8 +44,9 @@ class Clock:
         return t_s
 
     def seconds(self, pts: int) -> float:
-        """Seconds from the first frame to a stamp."""
-        return float((pts - (self._first or 0)) * self._time_base)
+        """Seconds from the first frame to a stamp, rounded once."""
+        ticks = pts - (self._first or 0)
+        return ticks * self._time_base.numerator / self._time_base.denominator
 
     def pts_at(self, t_s: float) -> int:
         """The stamp of a time."""

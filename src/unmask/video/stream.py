@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 import av
+from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -43,6 +44,21 @@ def _threads() -> int:
     """
     cores = usable_cores()
     return 1 if cores == 1 else min(_FRAMES_A_CORE * cores, _MOST_FRAMES)
+
+
+def _open_known(info: VideoInfo) -> InputContainer:
+    """Open a file that was described before, without decoding anything once more to describe it.
+
+    Two things may stand in the pictures alone. How far they are out of order: where the header
+    says that they are, it says how far. And the shape of pixels that are not square.
+    """
+    container = open_container(info.path, by_header=True)
+    codec = picture_stream(info.path, container).codec_context
+    is_square = {codec.width, codec.height} == {info.width_px, info.height_px}
+    if codec.has_b_frames and is_square:
+        return container
+    container.close()
+    return open_container(info.path)
 
 
 class VideoSource:
@@ -101,7 +117,7 @@ class VideoSource:
         self._container.close()
 
     def _open(self) -> None:
-        self._container = open_container(self._info.path)
+        self._container = _open_known(self._info)
         self._stream = picture_stream(self._info.path, self._container)
         self._aspect = pixel_aspect(self._stream)
         self._stream.thread_type = "AUTO"
