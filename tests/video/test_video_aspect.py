@@ -38,6 +38,17 @@ def test_a_circle_is_round_whatever_the_pixels(tmp_path, stored, aspect, shown):
     assert np.ptp(ys) == pytest.approx(60, abs=3)
 
 
+def test_what_the_container_does_not_say_the_stream_may(tmp_path):
+    """Files that FFmpeg did not write often have no box for it."""
+    clip = media.write_clip(tmp_path / "a.mp4", aspect=Fraction(2), options={"bf": "2"})
+    stored = clip.read_bytes()
+    assert stored.count(b"pasp") == 1
+    clip.write_bytes(stored.replace(b"pasp", b"free"))
+    with Reader(clip) as reader:
+        assert (reader.info.width_px, reader.info.height_px) == (256, 96)
+        assert all(frame.rgb.shape == (96, 256, 3) for frame in reader.all_frames())
+
+
 def test_square_pixels_are_left_alone():
     picture = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
     assert squared(picture, Fraction(1)) is picture

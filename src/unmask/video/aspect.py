@@ -18,8 +18,11 @@ _MOST = 4  # a pixel this many times as wide as high, or the reverse, is a mista
 
 
 def pixel_aspect(stream: av.VideoStream) -> Fraction:
-    """Width of a stored pixel by its height; 1 where the file does not say, or nonsense."""
-    aspect = stream.sample_aspect_ratio
+    """Width of a stored pixel by its height; 1 where the file does not say, or nonsense.
+
+    What the container does not say the stream may: that is known once a frame is decoded.
+    """
+    aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
     return aspect if aspect and Fraction(1, _MOST) <= aspect <= _MOST else SQUARE
 
 

@@ -49,30 +49,54 @@ def _why_missing(path: Path) -> str:
     return "there is no such file. Check the name."
 
 
-def open_container(path: Path, *, by_header: bool = False) -> InputContainer:
+def open_container(path: Path) -> InputContainer:
     """Open a video or sound file.
 
     Text is refused before FFmpeg sees it: a playlist would make it read other files or addresses,
     and only local files are ever followed. The `file:` prefix keeps FFmpeg from taking the name
     "12:30.mp4" for a protocol.
 
-    Args:
-        path: the file.
-        by_header: believe what headers say. Else FFmpeg decodes frames to find out more about the
-            streams: 15 ms for one of 1080p.
-
     Raises:
         UnreadableMediaError: see `read_head`; or its content is no such file, or lacks its index.
     """
-    options = {"protocol_whitelist": "file"}
-    if by_header:
-        options["skip_frame"] = "all"
+    return _opened(path)
+
+
+def open_picture(path: Path) -> tuple[InputContainer, VideoStream]:
+    """Open a file for its picture, and find the stream.
+
+    To describe streams FFmpeg decodes some frames of each, 15 ms of 1080p, and forgets them. That
+    is left out of MP4 files whose header says how far frames are out of order, which a decoder
+    must know from the first one on, and which it says if they are; all else the first frame tells.
+    The headers of other formats say less.
+
+    Raises:
+        UnreadableMediaError: see `open_container` and `picture_stream`.
+    """
+    if read_head(path)[4:8] == b"ftyp":
+        container, stream = _picture_of(path, skip_frame="all")
+        if stream.codec_context.has_b_frames:
+            return container, stream
+        container.close()
+    return _picture_of(path)
+
+
+def _picture_of(path: Path, **options: str) -> tuple[InputContainer, VideoStream]:
+    container = _opened(path, **options)
+    try:
+        return container, picture_stream(path, container)
+    except UnreadableMediaError:
+        container.close()
+        raise
+
+
+def _opened(path: Path, **options: str) -> InputContainer:
     if _is_text(read_head(path)):
         raise UnreadableMediaError(f"{path}: holds text, not a video or an image.")
     try:
         return av.open(
             f"file:{path}",
-            options=options,
+            options={"protocol_whitelist": "file", **options},
             metadata_errors="replace",  # old files hold titles in old encodings
         )
     except (av.error.FFmpegError, OSError) as error:

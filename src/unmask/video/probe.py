@@ -26,6 +26,7 @@ from unmask.video.container import (
     demuxed,
     moving_pictures,
     open_container,
+    open_picture,
     picture_stream,
     read_head,
 )
@@ -53,8 +54,9 @@ def probe(path: Path) -> VideoInfo:
         raise UnreadableMediaError(
             f"{path}: HEIC pictures cannot be read. Save it as JPEG or PNG and try again."
         )
-    with open_container(path) as container:
-        return _describe(path, container, picture_stream(path, container))
+    container, stream = open_picture(path)
+    with container:
+        return _describe(path, container, stream)
 
 
 def first_frame_time(path: Path) -> Fraction:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 import av
-from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -24,7 +23,7 @@ from unmask.video import orientation
 from unmask.video.aspect import pixel_aspect, squared
 from unmask.video.clock import Clock
 from unmask.video.colour import RgbConverter
-from unmask.video.container import demuxed, open_container, picture_stream
+from unmask.video.container import demuxed, open_picture
 from unmask.video.damage import Damage
 from unmask.video.foresight import AnyPacket, Foresight
 
@@ -44,21 +43,6 @@ def _threads() -> int:
     """
     cores = usable_cores()
     return 1 if cores == 1 else min(_FRAMES_A_CORE * cores, _MOST_FRAMES)
-
-
-def _open_known(info: VideoInfo) -> InputContainer:
-    """Open a file that was described before, without decoding anything once more to describe it.
-
-    Two things may stand in the pictures alone. How far they are out of order: where the header
-    says that they are, it says how far. And the shape of pixels that are not square.
-    """
-    container = open_container(info.path, by_header=True)
-    codec = picture_stream(info.path, container).codec_context
-    is_square = {codec.width, codec.height} == {info.width_px, info.height_px}
-    if codec.has_b_frames and is_square:
-        return container
-    container.close()
-    return open_container(info.path)
 
 
 class VideoSource:
@@ -109,7 +93,7 @@ class VideoSource:
         """Convert a frame to upright RGB of square pixels."""
         if self._orientation is None:
             self._orientation = orientation.of_frame(picture)
-        stored = squared(self._to_rgb(picture), self._aspect)
+        stored = squared(self._to_rgb(picture), pixel_aspect(self._stream))
         return orientation.upright(stored, self._orientation)
 
     def close(self) -> None:
@@ -117,9 +101,7 @@ class VideoSource:
         self._container.close()
 
     def _open(self) -> None:
-        self._container = _open_known(self._info)
-        self._stream = picture_stream(self._info.path, self._container)
-        self._aspect = pixel_aspect(self._stream)
+        self._container, self._stream = open_picture(self._info.path)
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = _threads()
         self._clock = Clock(self._stream.time_base, self._info.fps)
