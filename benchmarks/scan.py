@@ -2,11 +2,14 @@
 
     python benchmarks/scan.py [--quick] [--peers DIR] [--clips FILE ...] [--out DIR]
 
-Every way of scanning (see `scan_contenders.py`) runs in a process of its own on the same clips, at
+Every way of scanning (see `scan_contenders.py`) runs in processes of its own on the same clips, at
 the same 32 frames and with the same network: floors (decoding the wanted frames, the network
-alone), peers, ours. Printed for each: seconds by stage, in all and of all cores together, the time
-until it is ready, the first file (compilers warm up), peak memory, and how often slower it is than
-ours in bf16. Stages of ours overlap, so their sum is more than the whole.
+alone), peers, ours. Ways take turns, round after round, since machines slow down and recover;
+a process scans once to warm up and some times more, and the median of all rounds' medians counts.
+Printed for each: seconds by stage, in all and of all cores together, the time until it is ready,
+the first file, peak memory. Ratios are taken in every round, and their median is printed with the
+least and the most. Stages of ours overlap, so their sum is more than the whole; what the detectors
+take alone is measured apart.
 A clip of minutes is scanned once, and once more with a key frame every 2 s.
 
 Peers and int8 need packages that unmask does not. They go into a folder of their own:
@@ -24,7 +27,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from machine import describe
@@ -32,7 +37,9 @@ from scan_clips import write_clip
 from scan_contenders import CONTENDERS
 from scan_memory import FPS, LOOP_S
 
-QUICK = ("floor: decoding", "floor: network bf16", "OpenCV, facenet-pytorch, timm", "unmask, bf16")
+PEER = "OpenCV, facenet-pytorch, timm"
+FACES, PEERS_FACES = "faces alone: unmask", "faces alone: facenet-pytorch"
+QUICK = ("floor: decoding", "floor: network bf16", PEER, "unmask, bf16")
 LONG = (*QUICK, "the same, seeking", "unmask, int8", "floor: network int8")
 SHORT = tuple(name for name in CONTENDERS if name != "the same, seeking")  # pays in long ones only
 STAGES = ("decode", "detect", "crop", "model", "report")
@@ -46,7 +53,8 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, default=Path("peers"), help="folder of packages")
     parser.add_argument("--clips", type=Path, nargs="*", default=(), help="beside the drawn ones,")
     parser.add_argument("--none-drawn", action="store_true", help="or in place of them")
-    parser.add_argument("--repeats", type=int, default=3, help="runs after the first; the median")
+    parser.add_argument("--rounds", type=int, default=3, help="in which all ways take turns")
+    parser.add_argument("--repeats", type=int, default=3, help="scans a round, after the first")
     parser.add_argument("--minutes", type=int, default=10, help="of the long clip; 0 = none")
     parser.add_argument("--only", nargs="*", choices=CONTENDERS, help="these ways alone")
     parser.add_argument("--out", type=Path, help="write scan.json and scan.png here")
@@ -64,8 +72,10 @@ def main() -> None:
         long = [] if args.quick or args.none_drawn else long_clips(folder, args.minutes)
         for clip in (*drawn, *long, *args.clips):
             names = args.only or (QUICK if args.quick else LONG if clip in long else SHORT)
+            once = args.quick or clip in long
             repeats = 0 if clip in long else 1 if args.quick else args.repeats
-            results[clip.stem] = measure(clip, names, folder, repeats, env)
+            rounds = 1 if once else args.rounds
+            results[clip.stem] = measure(clip, names, folder, rounds, repeats, env)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         document = {"machine": where, "clips": results}
@@ -83,25 +93,35 @@ def long_clips(folder: Path, minutes: int) -> list[Path]:
 
 
 def measure(
-    clip: Path, names: tuple[str, ...], folder: Path, repeats: int, env: dict[str, str]
+    clip: Path, names: Sequence[str], folder: Path, rounds: int, repeats: int, env: dict[str, str]
 ) -> list[Row]:
-    """Measure a clip in every way and print its table."""
+    """Measure a clip in every way, in rounds, and print its table."""
+    runs: dict[str, list[Row]] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name, rows in runs.items():
+            started = str(time.time())
+            child = run(
+                "scan_contenders.py", name, str(clip), str(folder), started, str(repeats), env=env
+            )
+            if child.returncode:  # a peer that is not installed, int8 without nncf: go on
+                why = child.stderr.strip().splitlines()[-1]
+                print(f"{name}: {why}", file=sys.stderr, flush=True)
+                continue
+            rows.append(json.loads(child.stdout.splitlines()[-1]))
+    measured = {name: rows for name, rows in runs.items() if len(rows) == rounds}
     print(f"{clip.stem}\n")
     print(f"| way | {' | '.join(STAGES)} | all, s | of all cores, s | ready, s | first, s | MB |")
-    print("|---|" + "---|" * (len(STAGES) + 5), flush=True)
-    rows = []
-    for name in names:
-        started = str(time.time())
-        child = run(
-            "scan_contenders.py", name, str(clip), str(folder), started, str(repeats), env=env
-        )
-        if child.returncode:  # a peer that is not installed, int8 without nncf: the rest goes on
-            print(f"{name}: {child.stderr.strip().splitlines()[-1]}", file=sys.stderr, flush=True)
-            continue
-        rows.append(json.loads(child.stdout.splitlines()[-1]))
-        print(line(rows[-1]), flush=True)
-    print("\n" + "\n".join(ratios(rows)) + "\n", flush=True)
-    return rows
+    print("|---|" + "---|" * (len(STAGES) + 5))
+    middle = [usual(rows) for rows in measured.values()]
+    print("\n".join(map(line, middle)))
+    print("\n" + "\n".join(ratios(measured)) + "\n", flush=True)
+    return middle
+
+
+def usual(rows: list[Row]) -> Row:
+    """The round in the middle, by its time; beside it the times of all."""
+    in_order = sorted(rows, key=lambda row: row["total"])
+    return in_order[len(rows) // 2] | {"rounds": [row["total"] for row in rows]}
 
 
 def run(script: str, *words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -119,26 +139,44 @@ def line(row: Row) -> str:
     return f"| {row['name']} | {' | '.join(cells)} |"
 
 
-def ratios(rows: list[Row]) -> list[str]:
+def ratios(runs: dict[str, list[Row]]) -> list[str]:
     """How every way compares to ours, and ours to the sum of its floors."""
-    by_name = {row["name"]: row for row in rows}
     sentences = []
-    for name in ("unmask, bf16", "unmask, int8"):
-        floors = ("floor: decoding", f"floor: network {name.split()[-1]}")
-        if name not in by_name:
+    for own in ("unmask, bf16", "unmask, int8"):
+        floors = ("floor: decoding", f"floor: network {own.split()[-1]}")
+        if own not in runs:
             continue
-        own = by_name[name]
-        if all(floor in by_name for floor in floors):
-            share = own["total"] / sum(by_name[floor]["total"] for floor in floors)
-            sentences.append(f"{name}: {share:.2f} times the sum of its floors")
+        if runs.keys() >= set(floors):
+            shares = shares_of(runs, own, *floors)
+            sentences.append(f"{own}: {told(shares)} times the sum of its floors")
         sentences += [
-            f"{name}: {row['total'] / own['total']:.1f} times as fast as {row['name']}, by time of "
-            f"all cores {row['cpu_s'] / own['cpu_s']:.1f} times; detection "
-            f"{row['stages']['detect'] / own['stages']['detect']:.1f} times"
-            for row in rows
-            if "detect" in row["stages"] and not row["name"].startswith("unmask")
+            f"{own}: {told(shares_of(runs, name, own))} times as fast as {name}, by time of all "
+            f"cores {told(shares_of(runs, name, own, by='cpu_s'))} times"
+            for name in runs
+            if name.startswith("OpenCV") or name == "the same, seeking"
         ]
+    if runs.keys() >= {FACES, PEERS_FACES}:
+        shares = shares_of(runs, PEERS_FACES, FACES)
+        sentences.append(f"{FACES}: {told(shares)} times as fast as {PEERS_FACES}")
     return sentences
+
+
+def shares_of(
+    runs: dict[str, list[Row]], name: str, *others: str, by: str = "total"
+) -> list[float]:
+    """One way's time by that of others together, in every round."""
+    together = zip(*(runs[other] for other in others), strict=True)
+    return [
+        row[by] / sum(other[by] for other in rest)
+        for row, rest in zip(runs[name], together, strict=True)
+    ]
+
+
+def told(shares: list[float]) -> str:
+    """The median, with the least and the most where there are several."""
+    least, most = min(shares), max(shares)
+    spread = f" ({least:.2f} to {most:.2f})" if len(shares) > 1 else ""
+    return f"{median(shares):.2f}{spread}"
 
 
 def draw(results: dict[str, list[Row]], file: Path, where: str) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unmask.faces.mtcnn_graphs import compile_graph
+from unmask.faces.mtcnn_graphs import BATCHES, compile_graph
 from unmask.faces.mtcnn_weights import asset_path, read_asset
 
 torch = pytest.importorskip("torch")
@@ -75,13 +75,21 @@ CASES = [
 @pytest.mark.parametrize(("name", "slow", "shape"), CASES)
 def test_graphs_equal_a_second_implementation(name, slow, shape, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    graph = compile_graph(name, cache=tmp_path)
+    run = graph.in_batches if name in BATCHES else graph
     x = (torch.from_numpy(images).permute(0, 3, 1, 2).float() - 127.5) / 128
-    for mine, theirs in zip(compile_graph(name, cache=tmp_path)(images), slow(x), strict=True):
+    for mine, theirs in zip(run(images), slow(x), strict=True):
         np.testing.assert_allclose(mine, theirs.numpy(), atol=1e-4)
 
 
-def test_chunks_change_nothing(tmp_path):
-    images = np.random.default_rng(1).integers(0, 256, (11, 24, 24, 3), dtype=np.uint8)
-    graph = compile_graph("rnet", cache=tmp_path)
-    for whole, parts in zip(graph.in_chunks(images, 11), graph.in_chunks(images, 4), strict=True):
-        np.testing.assert_allclose(whole, parts, atol=1e-5)
+@pytest.mark.parametrize("name", BATCHES)
+def test_what_else_is_judged_changes_nothing(name, tmp_path):
+    """A cut's result is the same in every digit, wherever in a batch it stands."""
+    size, n = {"rnet": 24, "onet": 48}[name], 2 * BATCHES[name] + 1
+    images = np.random.default_rng(1).integers(0, 256, (n, size, size, 3), dtype=np.uint8)
+    graph = compile_graph(name, cache=tmp_path)
+    together = graph.in_batches(images)
+    alone = [graph.in_batches(images[k : k + 1]) for k in range(n)]
+    for whole, parts in zip(together, zip(*alone, strict=True), strict=True):
+        assert len(whole) == n
+        np.testing.assert_array_equal(whole, np.concatenate(parts))

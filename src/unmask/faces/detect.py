@@ -31,7 +31,6 @@ CELL_PX = 12  # side of the square that one cell of P-Net looks at
 STRIDE_PX = 2  # from one cell of P-Net to the next
 MAX_PROPOSALS = 1000  # per frame and pyramid level, best first: noise must not fill the memory
 P_CHUNK_PX = 2**16  # pixels P-Net sees at once: more do not fit the cache and take twice as long
-R_CHUNK, O_CHUNK = 512, 128  # cuts judged at once, some 40 MB of intermediate values each
 MIRROR: Boxes = np.array([-1, 1, -1, 1], np.float32)  # what a mirror does to a box's offsets
 LOOKS = (0.9, 1.0, 1.1)  # sizes of the squares over which the last measurement is averaged
 
@@ -198,7 +197,7 @@ class FaceDetector:
 
     def _refine(self, frames: Sequence[Halvings], candidates: _Candidates) -> _Candidates:
         """R-Net: drops most candidates and moves the rest."""
-        offsets, scores = self._rnet.in_chunks(_cut(frames, candidates, 24), R_CHUNK)
+        offsets, scores = self._rnet.in_batches(_cut(frames, candidates, 24))
         sure = np.flatnonzero(scores > self.config.thresholds[1])
         sure = sure[_nms_per_frame(candidates[sure], scores[sure], 0.7)]
         found = candidates[sure]
@@ -206,7 +205,7 @@ class FaceDetector:
 
     def _confirm(self, frames: Sequence[Halvings], candidates: _Candidates) -> _Candidates:
         """O-Net: one box for each face, best first within a frame."""
-        offsets, _, scores = self._onet.in_chunks(_cut(frames, candidates, 48), O_CHUNK)
+        offsets, _, scores = self._onet.in_batches(_cut(frames, candidates, 48))
         sure = np.flatnonzero(scores > self.config.thresholds[2])
         boxes = shifted(candidates.boxes[sure], offsets[sure])
         faces = _Candidates(frame=candidates.frame[sure], boxes=boxes)
@@ -246,7 +245,7 @@ class FaceDetector:
     ) -> tuple[Boxes, NDArray[np.float32], NDArray[np.float32]]:
         """O-Net's boxes (N, 4), landmarks (N, 5, 2) and scores (N,), averaged with its mirror's."""
         cuts = _cut(frames, squares, 48)
-        both = self._onet.in_chunks(np.concatenate([cuts, cuts[:, :, ::-1]]), O_CHUNK)
+        both = self._onet.in_batches(np.concatenate([cuts, cuts[:, :, ::-1]]))
         (plain, turned), (plain_marks, turned_marks), (plain_score, turned_score) = (
             np.split(part, 2) for part in both
         )

@@ -134,6 +134,9 @@ def _model(outputs: list[Any], image: Any, name: str) -> "openvino.Model":
 
 
 BUILDERS = {"pnet": pnet, "rnet": rnet, "onet": onet}
+# Cuts judged at once, and always so many: for every new number OpenVINO makes new kernels, which
+# takes as long as running them some times. Three are the frames between two searches, of one face.
+BATCHES: dict[Net, int] = {"rnet": 32, "onet": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,11 +150,17 @@ class Graph:
         self.request.infer({0: images}, share_inputs=True)
         return tuple(cast(Array, tensor.data) for tensor in self.request.output_tensors)
 
-    def in_chunks(self, images: Image, size: int) -> tuple[Array, ...]:
-        """Run (N, H, W, 3), N >= 1, at most `size` at once; the results are the caller's own."""
-        starts = range(0, len(images), size)
-        outputs = [[out.copy() for out in self(images[i : i + size])] for i in starts]
-        return tuple(np.concatenate(parts) for parts in zip(*outputs, strict=True))
+    def in_batches(self, images: Image) -> tuple[Array, ...]:
+        """Run (N, H, W, 3), N >= 1, in batches of the size compiled; the results are a copy."""
+        n, size = len(images), self.request.input_tensors[0].shape[0]
+        missing = -n % size
+        if missing:
+            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.uint8)])
+        parts = [
+            [out.copy() for out in self(images[start : start + size])]
+            for start in range(0, n, size)
+        ]
+        return tuple(np.concatenate(part)[:n] for part in zip(*parts, strict=True))
 
 
 def compile_graph(net: Net, *, cache: Path, threads: int = 0) -> Graph:
@@ -165,8 +174,10 @@ def compile_graph(net: Net, *, cache: Path, threads: int = 0) -> Graph:
         threads: CPU threads; 0 = as many as OpenVINO finds useful.
     """
     core = openvino_core()
+    model = BUILDERS[net](load_weights(net, cache))
+    if net in BATCHES:
+        model.reshape([BATCHES[net], *list(model.input(0).partial_shape)[1:]])
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    model = BUILDERS[net](load_weights(net, cache))
     return Graph(request=core.compile_model(model, "CPU", settings).create_infer_request())
