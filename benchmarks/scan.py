@@ -40,8 +40,9 @@ from scan_memory import FPS, LOOP_S
 PEER = "OpenCV, facenet-pytorch, timm"
 FACES, PEERS_FACES = "faces alone: unmask", "faces alone: facenet-pytorch"
 QUICK = ("floor: decoding", "floor: network bf16", PEER, "unmask, bf16")
-LONG = (*QUICK, "the same, seeking", "unmask, int8", "floor: network int8")
-SHORT = tuple(name for name in CONTENDERS if name != "the same, seeking")  # pays in long ones only
+TUNED, SEEKING = "the same, small batches", "the same, small batches, seeking"
+LONG = (*QUICK, TUNED, SEEKING, "unmask, int8", "floor: network int8")
+SHORT = tuple(name for name in CONTENDERS if name != SEEKING)  # pays in long ones only
 STAGES = ("decode", "detect", "crop", "model", "report")
 COLOURS = {"decode": "#4c72b0", "detect": "#dd8452", "model": "#55a868"}  # the others are too short
 Row = dict[str, Any]
@@ -75,7 +76,8 @@ def main() -> None:
             once = args.quick or clip in long
             repeats = 0 if clip in long else 1 if args.quick else args.repeats
             rounds = 1 if once else args.rounds
-            results[clip.stem] = measure(clip, names, folder, rounds, repeats, env)
+            runs = run_all(clip, names, folder, (rounds, repeats), env)
+            results[clip.stem] = report(clip, runs)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         document = {"machine": where, "clips": results}
@@ -92,29 +94,32 @@ def long_clips(folder: Path, minutes: int) -> list[Path]:
     return [usual, write_clip(folder / name, 60 * minutes, group=2 * FPS)]
 
 
-def measure(
-    clip: Path, names: Sequence[str], folder: Path, rounds: int, repeats: int, env: dict[str, str]
-) -> list[Row]:
-    """Measure a clip in every way, in rounds, and print its table."""
+def run_all(
+    clip: Path, names: Sequence[str], folder: Path, times: tuple[int, int], env: dict[str, str]
+) -> dict[str, list[Row]]:
+    """Scan a clip in every way, which take turns: `times` is rounds, and scans in each."""
+    rounds, repeats = times
     runs: dict[str, list[Row]] = {name: [] for name in names}
     for _ in range(rounds):
         for name, rows in runs.items():
-            started = str(time.time())
-            child = run(
-                "scan_contenders.py", name, str(clip), str(folder), started, str(repeats), env=env
-            )
+            words = (name, str(clip), str(folder), str(time.time()), str(repeats))
+            child = run("scan_contenders.py", *words, env=env)
             if child.returncode:  # a peer that is not installed, int8 without nncf: go on
                 why = child.stderr.strip().splitlines()[-1]
                 print(f"{name}: {why}", file=sys.stderr, flush=True)
                 continue
             rows.append(json.loads(child.stdout.splitlines()[-1]))
-    measured = {name: rows for name, rows in runs.items() if len(rows) == rounds}
+    return {name: rows for name, rows in runs.items() if len(rows) == rounds}
+
+
+def report(clip: Path, runs: dict[str, list[Row]]) -> list[Row]:
+    """Print a clip's table and ratios; returns a row for each way."""
+    middle = [usual(rows) for rows in runs.values()]
     print(f"{clip.stem}\n")
     print(f"| way | {' | '.join(STAGES)} | all, s | of all cores, s | ready, s | first, s | MB |")
     print("|---|" + "---|" * (len(STAGES) + 5))
-    middle = [usual(rows) for rows in measured.values()]
     print("\n".join(map(line, middle)))
-    print("\n" + "\n".join(ratios(measured)) + "\n", flush=True)
+    print("\n" + "\n".join(ratios(runs)) + "\n", flush=True)
     return middle
 
 
@@ -153,7 +158,7 @@ def ratios(runs: dict[str, list[Row]]) -> list[str]:
             f"{own}: {told(shares_of(runs, name, own))} times as fast as {name}, by time of all "
             f"cores {told(shares_of(runs, name, own, by='cpu_s'))} times"
             for name in runs
-            if name.startswith("OpenCV") or name == "the same, seeking"
+            if name.startswith("OpenCV") or name in {TUNED, SEEKING}
         ]
     if runs.keys() >= {FACES, PEERS_FACES}:
         shares = shares_of(runs, PEERS_FACES, FACES)

@@ -25,6 +25,7 @@ from scan_memory import LOOP_S
 
 N_FRAMES, SIZE_PX, MARGIN = 32, 299, 0.3
 SEEK_GAIN_S = 0.5  # of decoding that a seek must spare
+SMALL_BATCHES = (1, 2, 4)  # of which the peers' network takes the quickest
 TRIALS = 4  # of a batch size; the best counts, since the first ones warm up
 HALVED_FROM_PX = 600  # shorter side from which the peers' detectors get frames of half the size
 Scan = Callable[[Path], dict[str, float]]
@@ -110,15 +111,23 @@ def network(precision: str) -> Callable[[Path], Scan]:
 # ---- what people use instead ------------------------------------------------------------------
 
 
-def peer(find: Callable[[], Callable[[np.ndarray], Any]], *, seek: bool = False) -> Scan:
-    """OpenCV's decoding, a face detector, timm's Xception in torch, float32, eager."""
+def peer(
+    find: Callable[[], Callable[[np.ndarray], Any]],
+    *,
+    seek: bool = False,
+    batches: tuple[int, ...] = (N_FRAMES,),
+) -> Scan:
+    """OpenCV's decoding, a face detector, timm's Xception in torch, float32, eager.
+
+    The network gets all faces at once, as scripts do it, or the quickest of `batches`.
+    """
     import timm
     import torch
 
     detect = find()
     torch.manual_seed(0)
     model = timm.create_model("legacy_xception", num_classes=2).eval()
-    at_once = quickest(model, (1, 2, 4, 8))
+    at_once = quickest(model, batches)
 
     def scan(path: Path) -> dict[str, float]:
         watch = Stopwatch()
@@ -309,7 +318,8 @@ CONTENDERS: dict[str, Callable[[Path], Scan]] = {
     "floor: network bf16": network("bf16"),
     "floor: network int8": network("int8"),
     "OpenCV, facenet-pytorch, timm": lambda _: peer(facenet),
-    "the same, seeking": lambda _: peer(facenet, seek=True),
+    "the same, small batches": lambda _: peer(facenet, batches=SMALL_BATCHES),
+    "the same, small batches, seeking": lambda _: peer(facenet, seek=True, batches=SMALL_BATCHES),
     "OpenCV, dlib HOG, timm": lambda _: peer(dlib_hog),
     "unmask, torch f32": ours("torch", "torch"),
     "unmask, f32": ours("f32"),
