@@ -4,12 +4,12 @@
 
 Every way of scanning (see `scan_contenders.py`) runs in processes of its own on the same clips, at
 the same 32 frames and with the same network: floors (decoding the wanted frames, the network
-alone), peers, ours. Ways take turns, round after round, since machines slow down and recover;
-a process scans once to warm up and some times more, and the median of all rounds' medians counts.
+alone), peers in float32, ours. Ways take turns, there and back, since machines slow down and
+recover; a process scans the short clip to warm up, then the clip that counts.
 Printed for each: seconds by stage, in all and of all cores together, the time until it is ready,
-the first file, peak memory. Ratios are taken in every round, and their median is printed with the
-least and the most. Stages of ours overlap, so their sum is more than the whole; what the detectors
-take alone is measured apart.
+that of the first scan, peak memory, all of the round in the middle. Ratios are taken in every
+round, and their median is printed with the least and the most. Stages of ours overlap, so their
+sum is more than the whole; what the detectors take alone is measured apart.
 A clip of minutes is scanned once, and once more with a key frame every 2 s.
 
 Peers and int8 need packages that unmask does not. They go into a folder of their own:
@@ -34,7 +34,7 @@ from typing import Any
 
 from machine import describe
 from scan_clips import write_clip
-from scan_contenders import CONTENDERS
+from scan_contenders import CONTENDERS, middle
 from scan_memory import FPS, LOOP_S
 
 PEER = "OpenCV, facenet-pytorch, timm"
@@ -69,14 +69,14 @@ def main() -> None:
         made = run("scan_networks.py", name, env=env)
         if made.returncode:
             sys.exit(made.stderr)
-        drawn = [] if args.none_drawn else [write_clip(folder / f"{LOOP_S} s.mp4")]
+        warm = write_clip(folder / f"{LOOP_S} s.mp4")
+        drawn = [] if args.none_drawn else [warm]
         long = [] if args.quick or args.none_drawn else long_clips(folder, args.minutes)
         for clip in (*drawn, *long, *args.clips):
             names = args.only or (QUICK if args.quick else LONG if clip in long else SHORT)
             once = args.quick or clip in long
-            repeats = 0 if clip in long else 1 if args.quick else args.repeats
-            rounds = 1 if once else args.rounds
-            runs = run_all(clip, names, folder, (rounds, repeats), env)
+            times = (1, 1) if once else (args.rounds, args.repeats)
+            runs = run_all(names, (str(clip), str(warm), name), times, env)
             results[clip.stem] = report(clip, runs)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
@@ -95,38 +95,36 @@ def long_clips(folder: Path, minutes: int) -> list[Path]:
 
 
 def run_all(
-    clip: Path, names: Sequence[str], folder: Path, times: tuple[int, int], env: dict[str, str]
+    names: Sequence[str], places: tuple[str, str, str], times: tuple[int, int], env: dict[str, str]
 ) -> dict[str, list[Row]]:
-    """Scan a clip in every way, which take turns: `times` is rounds, and scans in each."""
+    """Scan a clip in every way: `times` is rounds, and scans in each.
+
+    `places`: the clip, the one to warm up with, the folder of networks.
+    """
     rounds, repeats = times
     runs: dict[str, list[Row]] = {name: [] for name in names}
-    for _ in range(rounds):
-        for name, rows in runs.items():
-            words = (name, str(clip), str(folder), str(time.time()), str(repeats))
+    for k in range(rounds):
+        for name in list(runs)[:: -1 if k % 2 else 1]:
+            words = (name, *places, str(time.time()), str(repeats))
             child = run("scan_contenders.py", *words, env=env)
             if child.returncode:  # a peer that is not installed, int8 without nncf: go on
                 why = child.stderr.strip().splitlines()[-1]
                 print(f"{name}: {why}", file=sys.stderr, flush=True)
+                del runs[name]
                 continue
-            rows.append(json.loads(child.stdout.splitlines()[-1]))
-    return {name: rows for name, rows in runs.items() if len(rows) == rounds}
+            runs[name].append(json.loads(child.stdout.splitlines()[-1]))
+    return runs
 
 
 def report(clip: Path, runs: dict[str, list[Row]]) -> list[Row]:
     """Print a clip's table and ratios; returns a row for each way."""
-    middle = [usual(rows) for rows in runs.values()]
+    rows = [middle(own) for own in runs.values()]
     print(f"{clip.stem}\n")
     print(f"| way | {' | '.join(STAGES)} | all, s | of all cores, s | ready, s | first, s | MB |")
     print("|---|" + "---|" * (len(STAGES) + 5))
-    print("\n".join(map(line, middle)))
+    print("\n".join(map(line, rows)))
     print("\n" + "\n".join(ratios(runs)) + "\n", flush=True)
-    return middle
-
-
-def usual(rows: list[Row]) -> Row:
-    """The round in the middle, by its time; beside it the times of all."""
-    in_order = sorted(rows, key=lambda row: row["total"])
-    return in_order[len(rows) // 2] | {"rounds": [row["total"] for row in rows]}
+    return rows
 
 
 def run(script: str, *words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -147,7 +145,7 @@ def line(row: Row) -> str:
 def ratios(runs: dict[str, list[Row]]) -> list[str]:
     """How every way compares to ours, and ours to the sum of its floors."""
     sentences = []
-    for own in ("unmask, bf16", "unmask, int8"):
+    for own in ("unmask, f32", "unmask, bf16", "unmask, int8"):
         floors = ("floor: decoding", f"floor: network {own.split()[-1]}")
         if own not in runs:
             continue

@@ -1,9 +1,9 @@
 """One way of scanning a clip, timed by stage in a process of its own; `scan.py` starts it.
 
-    python benchmarks/scan_contenders.py NAME CLIP FOLDER STARTED REPEATS
+    python benchmarks/scan_contenders.py NAME CLIP WARM FOLDER STARTED REPEATS
 
-Prints one line of JSON: the median of REPEATS runs after the first, or the first where it is 0.
-Every way looks at the same 32 frames, those of a scan, with an Xception of 299 px.
+Prints one line of JSON: the median of REPEATS runs, after one of the clip WARM, which is not
+counted. Every way looks at the same 32 frames, those of a scan, with an Xception of 299 px.
 FOLDER holds the exported Xceptions; STARTED is the time of the command.
 """
 
@@ -15,17 +15,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 
-from scan_memory import LOOP_S
+from scan_memory import FPS
+from unmask.types import Frame
 
 N_FRAMES, SIZE_PX, MARGIN = 32, 299, 0.3
 SEEK_GAIN_S = 0.5  # of decoding that a seek must spare
-SMALL_BATCHES = (1, 2, 4)  # of which the peers' network takes the quickest
+SMALL_BATCHES = (1, 2, 4, 8, 16)  # of which the peers' network takes the quickest
 TRIALS = 4  # of a batch size; the best counts, since the first ones warm up
 HALVED_FROM_PX = 600  # shorter side from which the peers' detectors get frames of half the size
 Scan = Callable[[Path], dict[str, float]]
@@ -44,13 +45,14 @@ class Stopwatch:
         self.spent[stage] = self.spent.get(stage, 0.0) + time.perf_counter() - started
 
 
-def wanted_frames(path: Path) -> list[int]:
+@cache
+def wanted_frames(path: Path) -> tuple[int, ...]:
     """Numbers of the frames that a scan looks at; every way of scanning looks at the same."""
     from unmask.video.probe import probe
     from unmask.video.sample import evenly
 
     info = probe(path)
-    return [int(t_s * info.fps) for t_s in evenly(info, N_FRAMES)]
+    return tuple(int(t_s * info.fps) for t_s in evenly(info, N_FRAMES))
 
 
 # ---- floors -----------------------------------------------------------------------------------
@@ -127,9 +129,11 @@ def peer(
     detect = find()
     torch.manual_seed(0)
     model = timm.create_model("legacy_xception", num_classes=2).eval()
-    at_once = quickest(model, batches)
+    at_once: list[int] = []
 
     def scan(path: Path) -> dict[str, float]:
+        if not at_once:  # in the first run, which is not counted
+            at_once.append(quickest(model, batches))
         watch = Stopwatch()
         crops = []
         with watch("decode"):
@@ -143,7 +147,7 @@ def peer(
                     crops.append(crop(rgb, np.asarray(box, np.float64) / scale))
         with watch("model"), torch.inference_mode():
             batch = torch.from_numpy(np.stack(crops))
-            for part in batch.split(at_once):
+            for part in batch.split(at_once[0]):
                 model(part).softmax(dim=1)
         return watch.spent
 
@@ -153,6 +157,9 @@ def peer(
 def quickest(model: Any, sizes: tuple[int, ...]) -> int:
     """The batch size at which the network takes least time for an image, found by trying."""
     import torch
+
+    if len(sizes) == 1:
+        return sizes[0]
 
     def seconds(size: int) -> float:
         crops = torch.zeros(size, 3, SIZE_PX, SIZE_PX)
@@ -184,17 +191,21 @@ def opencv_frames(path: Path, *, seek: bool) -> Iterator[np.ndarray]:
     video.release()
 
 
-def detecting(find: Callable[[], Callable[[list[np.ndarray]], Any]]) -> Scan:
+def detecting(find: Callable[[], Callable[[list[Frame]], Any]]) -> Scan:
     """A face detector on frames that are there already, and nothing beside it."""
     detect = find()
-    frames: dict[Path, list[np.ndarray]] = {}
+
+    @cache
+    def frames_of(path: Path) -> list[Frame]:  # in the first run, which is not counted
+        times = (number / FPS for number in wanted_frames(path))
+        pairs = zip(times, opencv_frames(path, seek=False), strict=True)
+        return [Frame(t_s=t_s, rgb=rgb) for t_s, rgb in pairs]
 
     def scan(path: Path) -> dict[str, float]:
-        if path not in frames:  # in the first run, which is not counted
-            frames[path] = list(opencv_frames(path, seek=False))
+        frames = frames_of(path)
         watch = Stopwatch()
         with watch("detect"):
-            detect(frames[path])
+            detect(frames)
         return watch.spent
 
     return scan
@@ -233,10 +244,10 @@ def facenet() -> Callable[[np.ndarray], Any]:
     return find
 
 
-def facenet_all() -> Callable[[list[np.ndarray]], Any]:
+def facenet_all() -> Callable[[list[Frame]], Any]:
     """The same for many frames, one by one."""
     find = facenet()
-    return lambda frames: [find(halved(rgb)[0]) for rgb in frames]
+    return lambda frames: [find(halved(frame.rgb)[0]) for frame in frames]
 
 
 def dlib_hog() -> Callable[[np.ndarray], Any]:
@@ -297,19 +308,13 @@ def ours(model: str, backend: str = "openvino") -> Callable[[Path], Scan]:
     return opened
 
 
-def own_faces() -> Callable[[list[np.ndarray]], Any]:
+def own_faces() -> Callable[[list[Frame]], Any]:
     """Ours as a scan uses it: every fourth frame searched all over, if that is enough."""
     from unmask.faces.detect import FaceDetector
     from unmask.faces.follow import follow
-    from unmask.types import Frame
 
     detector = FaceDetector()
-
-    def find(frames: list[np.ndarray]) -> Any:
-        part_s = LOOP_S / N_FRAMES
-        return list(follow((Frame(t_s=k * part_s, rgb=f) for k, f in enumerate(frames)), detector))
-
-    return find
+    return lambda frames: list(follow(frames, detector))
 
 
 CONTENDERS: dict[str, Callable[[Path], Scan]] = {
@@ -332,24 +337,25 @@ CONTENDERS: dict[str, Callable[[Path], Scan]] = {
 
 
 def main() -> None:
-    name, clip, folder, started, repeats = sys.argv[1:]
+    name, clip, warm, folder, started, repeats = sys.argv[1:]
     scan = CONTENDERS[name](Path(folder))
     ready_s = time.time() - float(started)
-    runs = [timed(scan, Path(clip)) for _ in range(1 + int(repeats))]
-    counted = runs[1:] or runs
-    chosen = sorted(counted, key=lambda run: run["total"])[len(counted) // 2]
-    print(
-        json.dumps(
-            {
-                "name": name,
-                "ready_s": ready_s,
-                "first_s": runs[0]["total"],
-                "cpu_s": median(run.pop("cpu") for run in counted),
-                "peak_mb": peak_mb(),
-                **chosen,
-            }
-        )
-    )
+    wanted_frames(Path(clip))  # known before time is taken
+    first = timed(scan, Path(warm))
+    runs = [timed(scan, Path(clip)) for _ in range(int(repeats))]
+    row = {
+        "name": name,
+        "ready_s": ready_s,
+        "first_s": first["total"],
+        "peak_mb": peak_mb(),
+        **middle(runs),
+    }
+    print(json.dumps(row))
+
+
+def middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The run that is in the middle by its time, or the quicker of the two that are."""
+    return sorted(runs, key=lambda run: run["total"])[(len(runs) - 1) // 2]
 
 
 def peak_mb() -> float:
@@ -368,7 +374,7 @@ def timed(scan: Scan, clip: Path) -> dict[str, Any]:
     return {
         "stages": stages,
         "total": time.perf_counter() - started,
-        "cpu": time.process_time() - worked,
+        "cpu_s": time.process_time() - worked,
     }
 
 

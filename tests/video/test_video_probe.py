@@ -11,6 +11,7 @@ import pytest
 
 import media
 from unmask.errors import UnreadableMediaError
+from unmask.video.container import open_picture
 from unmask.video.decode import Reader
 from unmask.video.probe import probe
 
@@ -224,3 +225,27 @@ def test_no_file_makes_us_call_out(tmp_path):
             probe(playlist)
         with pytest.raises(TimeoutError):
             server.accept()
+
+
+@pytest.mark.parametrize(
+    ("n_b_frames", "container_options", "by_header"),
+    [
+        (3, None, True),
+        # Without a list of frames it is known that they are out of order, not how far.
+        (3, {"movflags": "frag_keyframe+empty_moov"}, False),
+        (0, None, False),
+    ],
+)
+def test_a_header_is_enough_where_it_tells_the_order_of_frames(
+    tmp_path, n_b_frames, container_options, by_header
+):
+    options = {"bf": str(n_b_frames)}
+    clip = media.write_clip(
+        tmp_path / "a.mp4", options=options, container_options=container_options
+    )
+    container, stream = open_picture(clip)
+    with container:
+        was_decoded = stream.codec_context.pix_fmt is not None
+    assert was_decoded is not by_header
+    with Reader(clip) as reader:
+        assert [media.number_of(frame.rgb) for frame in reader.all_frames()] == list(range(30))

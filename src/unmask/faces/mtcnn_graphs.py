@@ -135,7 +135,7 @@ def _model(outputs: list[Any], image: Any, name: str) -> "openvino.Model":
 
 BUILDERS = {"pnet": pnet, "rnet": rnet, "onet": onet}
 # Cuts judged at once, and always so many: for every new number OpenVINO makes new kernels, which
-# takes as long as running them some times. Three are the frames between two searches, of one face.
+# takes as long as several runs. O-Net gets one face in the three frames between two searches.
 BATCHES: dict[Net, int] = {"rnet": 32, "onet": 3}
 
 

@@ -65,17 +65,18 @@ def open_container(path: Path) -> InputContainer:
 def open_picture(path: Path) -> tuple[InputContainer, VideoStream]:
     """Open a file for its picture, and find the stream.
 
-    To describe streams FFmpeg decodes some frames of each, 15 ms of 1080p, and forgets them. That
-    is left out of MP4 files whose header says how far frames are out of order, which a decoder
-    must know from the first one on, and which it says if they are; all else the first frame tells.
-    The headers of other formats say less.
+    To describe a stream of H.264 FFmpeg decodes some of its frames, 15 ms of 1080p, and forgets
+    them. That is left out of MP4 files whose list of frames tells how far they are out of order,
+    which a decoder must know from the first one on; all else the first frame tells. Fragments have
+    no such list, and the headers of other formats say less.
 
     Raises:
         UnreadableMediaError: see `open_container` and `picture_stream`.
     """
     if read_head(path)[4:8] == b"ftyp":
         container, stream = _picture_of(path, skip_frame="all")
-        if stream.codec_context.has_b_frames:
+        decoder = stream.codec_context
+        if (decoder.has_b_frames and stream.frames) or not decoder.codec.reorder:
             return container, stream
         container.close()
     return _picture_of(path)

@@ -20,7 +20,7 @@ from unmask.cores import usable_cores
 from unmask.errors import UnreadableMediaError
 from unmask.types import Image, VideoInfo
 from unmask.video import orientation
-from unmask.video.aspect import pixel_aspect, squared
+from unmask.video.aspect import SQUARE, pixel_aspect, squared
 from unmask.video.clock import Clock
 from unmask.video.colour import RgbConverter
 from unmask.video.container import demuxed, open_picture
@@ -54,7 +54,9 @@ class VideoSource:
         self._info = info
         self._to_rgb = RgbConverter()
         self._damage = Damage()
-        self._orientation: int | None = None  # of the whole stream; known from its first frame
+        # Of the whole stream; known from its first frame.
+        self._orientation: int | None = None
+        self._aspect = SQUARE
         self._done_s = -1.0  # frames up to here have been handed out
         self._sound_until_s = 0.0
         self._ended = False
@@ -93,7 +95,8 @@ class VideoSource:
         """Convert a frame to upright RGB of square pixels."""
         if self._orientation is None:
             self._orientation = orientation.of_frame(picture)
-        stored = squared(self._to_rgb(picture), pixel_aspect(self._stream))
+            self._aspect = pixel_aspect(self._stream)
+        stored = squared(self._to_rgb(picture), self._aspect)
         return orientation.upright(stored, self._orientation)
 
     def close(self) -> None:
